@@ -1,0 +1,316 @@
+"""The vocabulary: every value that crosses a file. Immutable, typed, and the same words everywhere.
+
+Stamps end in `_ns` and are on the monotonic clock of one host; seconds, US dollars and ratios are named so. Missing is None:
+nothing here has a default that could be mistaken for a measurement.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+
+class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of the records that are written to files: fields at their default are left out."""
+
+
+# ---------------------------------------------------------------------------------------------------------------- what to send
+
+
+class Message(Frozen):
+    role: str
+    content: str
+
+
+class Example(Frozen):
+    """One row of the team's data set: what production asked, and what a right answer is.
+
+    inputs     the values that the prompt template names
+    expected   what the scorer compares with; None where a judge decides alone
+    reference  a full answer that is right, in the form a good model would give it; the simulator answers with it
+    cluster    rows that share a document, patient or contract are not independent: statistics use this
+    """
+
+    id: str
+    inputs: dict[str, Any]
+    expected: Any = None
+    reference: str | None = None
+    cluster: str | None = None
+    released_at: str | None = None
+
+
+class Call(Frozen):
+    """One prompt as an endpoint gets it, before any dialect has spelled it."""
+
+    example: str
+    messages: tuple[Message, ...]
+
+
+class Target(Frozen):
+    """Where a call goes and how it is asked; everything a dialect needs but the key."""
+
+    base_url: str
+    model: str
+    stream: bool = True
+    parameters: Mapping[str, Any] = {}
+    headers: Mapping[str, str] = {}
+    extra_body: Mapping[str, Any] = {}
+
+
+class WireRequest(Frozen):
+    """A request as bytes. `headers` may hold the key: never logged, never written."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+# ------------------------------------------------------------------------------------------------------------- what came back
+
+
+class Usage(Frozen):
+    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning."""
+
+    input_tokens: int | None = None
+    cached_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    source: Literal["server", "tokenizer"] = "server"
+
+
+class Ending(enum.StrEnum):
+    """How the exchange ended on the wire, before anybody looks at what was said."""
+
+    COMPLETE = "complete"  # the message is whole by its own framing (length, last chunk, or close where that is the framing)
+    EOF = "eof"  # closed inside the message
+    RESET = "reset"  # reset inside the message
+    NO_RESPONSE = "no_response"  # closed, reset or garbage before a status line
+    PROTOCOL = "protocol"  # not HTTP, or HTTP that breaks its own framing
+    OVERSIZE = "oversize"
+    DNS = "dns"
+    REFUSED = "refused"
+    TLS = "tls"
+    CONNECT = "connect"  # any other failure to connect
+    TIMEOUT_CONNECT = "timeout_connect"
+    TIMEOUT_HEADERS = "timeout_headers"
+    TIMEOUT_FIRST_TOKEN = "timeout_first_token"  # noqa: S105
+    TIMEOUT_IDLE = "timeout_idle"
+    TIMEOUT_TOTAL = "timeout_total"
+    CANCELLED = "cancelled"  # the run ended first
+
+
+class Deadlines(Frozen):
+    """Absolute limits of one attempt, in seconds, each from `sent` (connect: from the first step of connecting).
+
+    idle runs from the last token, not from the last byte: keep-alive comments and drips reset none of these.
+    """
+
+    connect: float = 10.0
+    headers: float = 60.0
+    first_token: float = 120.0
+    idle: float = 60.0
+    total: float = 600.0
+
+
+class Phase(enum.StrEnum):
+    WARMUP = "warmup"
+    MEASURE = "measure"
+    DRAIN = "drain"
+
+
+class Block(Frozen):
+    """One step of the plan: so many users on one endpoint for so long. Consecutive steps of one `cell` do not stop between."""
+
+    id: int
+    cell: int
+    endpoint: str
+    level: str
+    concurrency: int
+    phase: Phase
+    seconds: float
+    repetition: int = 0
+
+
+class JournalHead(Frozen, tag_field="t", tag="head"):
+    """First line of a worker's journal: who wrote it, and the anchor that ties its clock to the wall."""
+
+    v: int
+    run: str
+    worker: int
+    pid: int
+    host: str
+    monotonic_ns: int
+    wall_ns: int
+
+
+class BlockMark(Frozen, tag_field="t", tag="block"):
+    """A worker entered a block (`edge` open) or left it (close) at this moment; the measure window is what lies between."""
+
+    block: int
+    edge: Literal["open", "close"]
+    at_ns: int
+    users: int
+
+
+class AttemptStart(Frozen, tag_field="t", tag="start"):
+    """Written at dispatch. A start without an end is an attempt lost with its worker."""
+
+    id: str
+    endpoint: str
+    level: str
+    phase: Phase
+    block: int
+    example: str
+    user: int
+    dispatched_ns: int
+    scheduled_ns: int | None = None
+
+
+class AttemptEnd(Frozen, tag_field="t", tag="end"):
+    """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
+
+    chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap
+    window_chunks   how many of them arrived inside the measure window of the attempt's cell
+    icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
+    itl             the same per token, only where the tokens of each chunk are known and differ from one; else None
+    """
+
+    id: str
+    kind: str
+    flags: tuple[str, ...] = ()
+    http_status: int | None = None
+    sent_ns: int | None = None
+    headers_ns: int | None = None
+    first_byte_ns: int | None = None
+    first_token_ns: int | None = None
+    first_output_ns: int | None = None
+    last_token_ns: int | None = None
+    done_ns: int | None = None
+    dns_ns: int | None = None
+    connect_ns: int | None = None
+    tls_ns: int | None = None
+    reused: bool = False
+    stale_retry: bool = False
+    chunks: int = 0
+    first_chunk_tokens: int | None = None
+    coalesced: int = 0
+    clamped: int = 0
+    window_chunks: int = 0
+    lag_max_ns: int | None = None
+    icl: tuple[tuple[int, int], ...] = ()
+    icl_max_ns: int | None = None
+    itl: tuple[tuple[int, int], ...] | None = None
+    usage: Usage | None = None
+    finish: str | None = None
+    model: str | None = None
+    answer_sha256: str | None = None
+    answer_chars: int | None = None
+    error: str | None = None
+    error_code: str | None = None
+
+
+class Finding(Frozen, tag_field="t", tag="finding"):
+    """A doubt about the measurement: what was seen, why it matters, what to do. `invalid` ones make the run INVALID."""
+
+    code: str
+    what: str
+    why: str
+    remedy: str
+    invalid: bool = False
+
+
+JournalLine = JournalHead | BlockMark | AttemptStart | AttemptEnd | Finding
+
+
+class Answer(Frozen):
+    """The text of one attempt: what grading reads. Lives in answers-*.jsonl alone."""
+
+    id: str
+    example: str
+    endpoint: str
+    text: str
+
+
+# -------------------------------------------------------------------------------------------------------- judged and paid for
+
+
+class Grade(Frozen):
+    """What a scorer says of one answer. score is in 0..1; `parsed` False: the answer could not be read, which is a miss."""
+
+    score: float
+    passed: bool
+    parsed: bool = True
+    detail: str | None = None
+
+
+class GradeRow(Frozen):
+    """A line of scores.jsonl: one grade per distinct answer to an example, so a repeated answer is graded once."""
+
+    example: str
+    answer_sha256: str
+    scorer: str
+    grade: Grade
+
+
+Scorer = Callable[[str, Example], Grade]
+
+
+class Tier(Frozen):
+    """Prices of a call whose whole input is longer than so many tokens: they replace those of `Rates` for all its tokens."""
+
+    above_input_tokens: int
+    input: Decimal
+    output: Decimal
+    cached_read: Decimal | None = None
+    cache_write: Decimal | None = None
+    reasoning: Decimal | None = None
+
+
+class Rates(Frozen):
+    """Prices frozen into the manifest: US dollars per 1,000,000 tokens of each class, and per request.
+
+    A class that is None has no price: usage in it is an error, except `reasoning` (None: billed as output) and
+    `cached_read` / `cache_write` (None: billed as input). `tiers` are sorted, the shortest input first.
+    """
+
+    source: str
+    input: Decimal
+    output: Decimal
+    cached_read: Decimal | None = None
+    cache_write: Decimal | None = None
+    reasoning: Decimal | None = None
+    per_request: Decimal = Decimal(0)
+    dated: str | None = None
+    tiers: tuple[Tier, ...] = ()
+
+
+class Manifest(Frozen):
+    """Written first, updated at the end: all that is needed to read the journals again on another machine.
+
+    urls   where each endpoint was called; the scenario has no address for a simulated one
+    """
+
+    v: int
+    run_id: str
+    signoff: str
+    created_utc: str
+    state: Literal["planned", "running", "complete", "interrupted", "degraded", "failed_storage", "stopped_by_guard"]
+    scenario: dict[str, Any]
+    scenario_sha256: str
+    dataset: dict[str, Any]
+    clusters: dict[str, str]
+    seed: int
+    plan: tuple[Block, ...]
+    rates: dict[str, Rates | None]
+    urls: dict[str, str]
+    host: dict[str, Any]
+    versions: dict[str, str]
+    findings: tuple[Finding, ...] = ()
+    workers: int = 1
+    finished_utc: str | None = None

@@ -1,0 +1,247 @@
+"""The run directory: the only interface between making load, grading, pricing and reporting.
+
+Journals are append-only, one `os.write` and one CRC per line, so a killed worker loses no finished attempt; every other file
+is written whole, to a temporary name, synced and renamed.
+"""
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import InvalidRunError, StorageError
+from harness.records import (
+    Answer,
+    AttemptEnd,
+    AttemptStart,
+    BlockMark,
+    Finding,
+    GradeRow,
+    JournalHead,
+    JournalLine,
+    Manifest,
+)
+
+MANIFEST, SCORES, SUMMARY = "manifest.json", "scores.jsonl", "summary.json"
+_CRC = b',"crc":"%08x"}\n'
+_CRC_BYTES = len(b',"crc":"00000000"}')
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as the journal tells it. `end` is None when its worker was lost."""
+
+    start: AttemptStart
+    end: AttemptEnd | None
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that the report stage reads. `torn` lines could not be read back and are counted, never guessed."""
+
+    path: Path
+    manifest: Manifest
+    attempts: list[Attempt]
+    marks: list[tuple[int, BlockMark]]
+    findings: list[Finding]
+    grades: dict[tuple[str, str], GradeRow] = field(default_factory=dict)
+    torn: int = 0
+
+
+class LineLog:
+    """An append-only file of JSON lines. Not buffered: when `write` returns, a killed process has not lost the line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._encode = msgspec.json.Encoder().encode
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as failed:
+            raise _storage(path, failed) from failed
+
+    def write(self, record: msgspec.Struct) -> None:
+        body = self._encode(record)
+        line = body[:-1] + _CRC % zlib.crc32(body)
+        try:
+            written = os.write(self._fd, line)
+        except OSError as failed:
+            raise _storage(self._path, failed) from failed
+        if written != len(line):
+            raise StorageError(f"only {written} of {len(line)} bytes were written", where=str(self._path), remedy="disk full?")
+
+    def sync(self) -> None:
+        """Force to disk what has been written: only a power cut can lose a line before this."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def read_lines(path: Path, kind: Any) -> Iterator[Any]:
+    """The records of a line log, None for every line that is torn or whose CRC does not match."""
+    decode = msgspec.json.Decoder(kind).decode
+    with path.open("rb") as lines:
+        for line in lines:
+            body = line[: -_CRC_BYTES - 1] + b"}"
+            if line[-_CRC_BYTES - 1 :] != _CRC % zlib.crc32(body):
+                yield None
+                continue
+            yield decode(body)
+
+
+def create(root: Path, name: str, now: datetime) -> Path:
+    """A fresh run directory `root/<utc time>_<name>`, private to its owner; `root/latest` points at it."""
+    path = root / f"{now:%Y%m%dT%H%M%SZ}_{name}"
+    suffix = 1
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        while path.exists():
+            suffix += 1
+            path = root / f"{now:%Y%m%dT%H%M%SZ}_{name}_{suffix}"
+        path.mkdir(mode=0o700)
+    except OSError as failed:
+        raise _storage(root, failed) from failed
+    _point_latest(root, path)
+    return path
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    write_atomic(path / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+
+
+def read_manifest(path: Path) -> Manifest:
+    try:
+        return msgspec.json.decode((path / MANIFEST).read_bytes(), type=Manifest)
+    except FileNotFoundError as missing:
+        remedy = "give the folder that `signoff run` printed, or runs/latest"
+        raise StorageError("no manifest.json: not a run directory", where=str(path), remedy=remedy) from missing
+    except msgspec.DecodeError as broken:
+        raise StorageError(f"cannot be read: {broken}", where=str(path / MANIFEST)) from broken
+
+
+def read_run(path: Path) -> Run:
+    """Read a run back from its manifest, journals and scores. A second end of one attempt is fatal."""
+    reader = _JournalReader()
+    for journal in sorted(path.glob("journal-*.jsonl")):
+        reader.read(journal)
+    manifest = read_manifest(path)
+    return Run(
+        path=path,
+        manifest=manifest,
+        attempts=reader.attempts(),
+        marks=reader.marks,
+        findings=[*manifest.findings, *reader.findings],
+        grades=read_grades(path),
+        torn=reader.torn,
+    )
+
+
+def read_answers(path: Path) -> Iterator[Answer]:
+    """The answer texts of a run in file order; torn lines are passed over (their attempts have no end line either)."""
+    for file in sorted(path.glob("answers-*.jsonl")):
+        yield from (answer for answer in read_lines(file, Answer) if answer is not None)
+
+
+def read_grades(path: Path) -> dict[tuple[str, str], GradeRow]:
+    """Grades by (example, sha256 of the answer); empty before `signoff score` has run."""
+    file = path / SCORES
+    if not file.exists():
+        return {}
+    rows = (row for row in read_lines(file, GradeRow) if row is not None)
+    return {(row.example, row.answer_sha256): row for row in rows}
+
+
+def append_grades(path: Path, rows: Iterable[GradeRow]) -> int:
+    """Append grades to scores.jsonl; returns how many were written."""
+    log = LineLog(path / SCORES)
+    written = 0
+    try:
+        for row in rows:
+            log.write(row)
+            written += 1
+        log.sync()
+    finally:
+        log.close()
+    return written
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file so that a reader sees the old one or the new one, also after a power cut."""
+    draft = path.with_name(f".{path.name}.tmp")
+    try:
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as failed:
+        raise _storage(path, failed) from failed
+
+
+class _JournalReader:
+    def __init__(self) -> None:
+        self.marks: list[tuple[int, BlockMark]] = []
+        self.findings: list[Finding] = []
+        self.torn = 0
+        self._starts: dict[str, tuple[AttemptStart, int]] = {}
+        self._ends: dict[str, AttemptEnd] = {}
+
+    def read(self, journal: Path) -> None:
+        worker = -1
+        for line in read_lines(journal, JournalLine):
+            match line:
+                case None:
+                    self.torn += 1
+                case JournalHead():
+                    worker = line.worker
+                case BlockMark():
+                    self.marks.append((worker, line))
+                case Finding():
+                    self.findings.append(line)
+                case AttemptStart():
+                    self._starts[line.id] = (line, worker)
+                case AttemptEnd():
+                    self._take_end(line, journal)
+
+    def _take_end(self, end: AttemptEnd, journal: Path) -> None:
+        if end.id in self._ends:
+            remedy = "the journal was altered or spliced: report from an untouched copy"
+            raise InvalidRunError(f"attempt {end.id!r} ends twice", where=str(journal), remedy=remedy)
+        self._ends[end.id] = end
+
+    def attempts(self) -> list[Attempt]:
+        whole = [Attempt(start, self._ends.get(start.id), worker) for start, worker in self._starts.values()]
+        self.torn += len(self._ends.keys() - self._starts.keys())
+        return sorted(whole, key=lambda attempt: (attempt.worker, attempt.start.dispatched_ns, attempt.start.id))
+
+
+def _point_latest(root: Path, path: Path) -> None:
+    latest = root / "latest"
+    try:
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(path.name)
+    except OSError:
+        return  # a convenience: a file system without links loses nothing but the short name
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _storage(path: Path, failed: OSError) -> StorageError:
+    return StorageError(failed.strerror or str(failed), where=str(path), remedy="is it writable, and is there space left?")
