@@ -1,0 +1,176 @@
+"""OpenAI chat completions, as OpenAI, vLLM, SGLang, LiteLLM, Ollama's /v1 and most others serve them.
+
+Facts in one place: the role-only first chunk carries no token; usage comes in a last chunk without choices (or in every chunk:
+the last one counts); prompt_tokens includes cached tokens, completion_tokens includes reasoning; `[DONE]` may be missing.
+"""
+
+from typing import Any
+
+import msgspec
+
+from harness.records import Call, Target, Usage, WireRequest
+from harness.wire import reading
+from harness.wire.reading import HttpError, ProviderError, Reading
+
+FRAMING = "sse"
+PARAMETERS = "any of the API's body fields: temperature, max_tokens, top_p, seed, response_format, ..."
+
+_FINISH = {
+    "stop": reading.STOP,
+    "length": reading.LENGTH,
+    "tool_calls": reading.TOOL_CALLS,
+    "function_call": reading.TOOL_CALLS,
+    "content_filter": reading.CONTENT_FILTER,
+}
+_CODES = {
+    "context_length_exceeded": "context_length",
+    "content_filter": "blocked_input",
+    "content_policy_violation": "blocked_input",
+    "insufficient_quota": "quota_exhausted",
+    "billing_hard_limit_reached": "quota_exhausted",
+    "model_not_found": "model_not_found",
+}
+
+
+class _Delta(msgspec.Struct):
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[Any] | None = None
+    function_call: Any = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: str | None = None
+    index: int = 0
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    model: str | None = None
+    error: Any = None
+    object: Any = None
+    message: Any = None
+    code: Any = None
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+_NOTHING = _Delta()
+
+
+def request(call: Call, target: Target, key: str | None) -> WireRequest:
+    """The POST for one call. `parameters` and then `extra_body` are laid over the body, so a user can override anything."""
+    body: dict[str, Any] = {
+        "model": target.model,
+        "messages": [{"role": message.role, "content": message.content} for message in call.messages],
+    }
+    if target.stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    body |= dict(target.parameters) | dict(target.extra_body)
+    headers = {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if target.stream else "application/json",
+        "accept-encoding": "identity",
+    }
+    if key is not None:
+        headers["authorization"] = f"Bearer {key}"
+    headers |= {name.lower(): value for name, value in target.headers.items()}
+    url = target.base_url.rstrip("/") + "/chat/completions"
+    return WireRequest(method="POST", url=url, headers=tuple(headers.items()), body=msgspec.json.encode(body))
+
+
+def read(name: bytes, data: bytes) -> Reading:
+    """One event of the stream."""
+    if data == b"[DONE]":
+        return Reading(end=True)
+    chunk = _decode(data)
+    if chunk.error is not None or name == b"error" or chunk.object == "error":
+        return Reading(error=_provider_error(chunk))
+    return _reading(chunk)
+
+
+def read_whole(body: bytes) -> Reading:
+    """A response that is one JSON document."""
+    chunk = _decode(body)
+    if chunk.error is not None or chunk.object == "error":
+        return Reading(error=_provider_error(chunk))
+    if chunk.choices is None:
+        raise msgspec.ValidationError("neither `choices` nor `error` in the body")
+    answer = _reading(chunk)
+    answer.end = True
+    return answer
+
+
+def read_error(body: bytes) -> HttpError:
+    """The words and code of an error status; `kind` only where OpenAI's code says more than the status does."""
+    try:
+        problem = _provider_error(_decode(body))
+    except msgspec.DecodeError:
+        return HttpError(message=body[:300].decode("utf-8", "replace"))
+    return HttpError(message=problem.message, code=problem.code, kind=_CODES.get(problem.code or ""))
+
+
+def _reading(chunk: _Chunk) -> Reading:
+    answer = Reading(model=chunk.model, usage=_usage(chunk.usage) if chunk.usage is not None else None)
+    if not chunk.choices:
+        return answer
+    choice = next((each for each in chunk.choices if each.index == 0), None)
+    if choice is None:  # a further choice of n > 1: only the first is the answer
+        return answer
+    delta = choice.delta or choice.message or _NOTHING
+    answer.content = delta.content if isinstance(delta.content, str) else _joined(delta.content)
+    answer.reasoning = delta.reasoning_content or delta.reasoning or ""
+    answer.refusal = delta.refusal or ""
+    if delta.tool_calls or delta.function_call:
+        answer.tool = msgspec.json.encode(delta.tool_calls or delta.function_call).decode()
+    if choice.finish_reason is not None:
+        answer.finish = _FINISH.get(choice.finish_reason, choice.finish_reason)
+    return answer
+
+
+def _joined(parts: list[Any] | None) -> str:
+    """Mistral and some gateways send content as a list of parts."""
+    texts = (part.get("text", "") for part in parts or [] if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _usage(usage: _Usage) -> Usage:
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return Usage(
+        input_tokens=usage.prompt_tokens,
+        cached_read_tokens=prompt.cached_tokens if prompt else None,
+        cache_write_tokens=prompt.cache_write_tokens if prompt else None,
+        output_tokens=usage.completion_tokens,
+        reasoning_tokens=completion.reasoning_tokens if completion else None,
+    )
+
+
+def _provider_error(chunk: _Chunk) -> ProviderError:
+    error = chunk.error
+    if isinstance(error, str):
+        return ProviderError(error, None if chunk.code is None else str(chunk.code))
+    fields = error if isinstance(error, dict) else {"message": chunk.message, "code": chunk.code}
+    code = fields.get("code") or fields.get("type")
+    message = fields.get("message")
+    words = message if isinstance(message, str) else msgspec.json.encode(error).decode()
+    return ProviderError(words, None if code is None else str(code))

@@ -1,0 +1,199 @@
+"""What one response said and when: stamped body bytes in, text, token stamps, usage and errors out.
+
+The rule: `feed(stamp, bytes)` is all there is, so a recorded body replays to the same transcript. Nothing here decides whether
+the attempt succeeded; `wire/outcome.py` does.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import msgspec
+
+from harness.records import Usage
+from harness.wire.inflate import ENCODINGS, Inflater
+from harness.wire.limits import BODY_BYTES, OversizeError
+from harness.wire.reading import Dialect, ProviderError, Reading
+from harness.wire.sse import SseDecoder
+
+_SSE_FIRST_BYTES = b"deir:\xef"  # data, event, id, retry, a comment, a BOM: for servers that forget the content type
+
+
+class Transcript:
+    """One response of one dialect.
+
+    reads   [stamp_ns, chunks, tokens or None] per read that carried tokens; chunks that were read together share one entry
+    whole   the answer came as one JSON document, so there is no first token to speak of
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.reads: list[tuple[int, int, int | None]] = []
+        self.first_output_ns: int | None = None
+        self.first_chunk_tokens: int | None = None
+        self.chunks = 0
+        self.usage: Usage | None = None
+        self.usages_differ = False
+        self.finish: str | None = None
+        self.error: ProviderError | None = None
+        self.malformed: str | None = None
+        self.oversize: str | None = None
+        self.model: str | None = None
+        self.ended = False
+        self.whole = False
+        self.events = 0
+        self.body_bytes = 0
+        self.refusal = ""
+        self.tools: list[str] = []
+        self.last_byte_ns: int | None = None
+        self._dialect = dialect
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._sse: SseDecoder | None = None
+        self._document: list[bytes] = []
+        self._inflater: Inflater | None = None
+        self._status: int | None = None
+        self._counted = 0
+        self._closing: tuple[int | None, int | None] | None = None
+        self._undecided = False
+
+    @property
+    def text(self) -> str:
+        """The visible answer."""
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    @property
+    def document(self) -> bytes:
+        """The body where it is not an event stream: a JSON answer, an error, a login page."""
+        return b"".join(self._document) or (bytes(self._sse.stray) if self._sse else b"")
+
+    @property
+    def first_token_ns(self) -> int | None:
+        return self.reads[0][0] if self.reads else None
+
+    @property
+    def last_token_ns(self) -> int | None:
+        return self.reads[-1][0] if self.reads else None
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """The head of the response: which framing to expect. Call once, before `feed`."""
+        self._status = status
+        if headers.get("content-encoding", "").lower() in ENCODINGS:
+            self._inflater = Inflater()
+        streams = status < 300 and self._dialect.FRAMING == "sse"
+        if streams and "event-stream" in headers.get("content-type", "").lower():
+            self._sse = SseDecoder()
+        self._undecided = streams and self._sse is None
+
+    def feed(self, stamp_ns: int, data: bytes) -> None:
+        """Body bytes that were readable at this moment. Problems are kept, not raised: the first one wins."""
+        if self.oversize is not None:
+            return
+        self.body_bytes += len(data)
+        self.last_byte_ns = stamp_ns
+        try:
+            if self.body_bytes > BODY_BYTES:
+                raise OversizeError(f"the body is larger than {BODY_BYTES} bytes")
+            if self._inflater is not None:
+                data = self._inflater.feed(data)
+            if self._undecided and data:
+                self._undecided = False
+                self._sse = SseDecoder() if data[0] in _SSE_FIRST_BYTES else None
+            if self._sse is None:
+                self._document.append(data)
+                return
+            for name, event in self._sse.feed(data):
+                self._event(stamp_ns, name, event)
+        except OversizeError as too_much:
+            self.oversize = str(too_much)
+        except zlib.error as broken:
+            self._spoil(f"compressed body: {broken}")
+
+    def close(self) -> None:
+        """The body is over, by its framing or by the connection's end."""
+        if self._sse is not None:
+            stamp = self.last_byte_ns
+            for name, event in self._sse.finish():
+                assert stamp is not None, "an event has bytes, and bytes have a stamp"
+                self._event(stamp, name, event)
+        elif self._document and self._status is not None and self._status < 300:
+            self._read_document(b"".join(self._document))
+
+    def _event(self, stamp_ns: int, name: bytes, data: bytes) -> None:
+        if self.ended:
+            return
+        self.events += 1
+        try:
+            said = self._dialect.read(name, data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
+            self._spoil(f"event {self.events}: {broken}")
+            return
+        self._take(said)
+        if said.content or said.reasoning or said.refusal or said.tool:
+            self._chunk(stamp_ns, said)
+
+    def _read_document(self, body: bytes) -> None:
+        try:
+            said = self._dialect.read_whole(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return  # not this dialect's JSON: `outcome` calls it unexpected content
+        self.events, self.whole = 1, True
+        self._take(said)
+        if said.content or said.reasoning or said.refusal or said.tool:
+            assert self.last_byte_ns is not None, "a document has bytes, and bytes have a stamp"
+            self._chunk(self.last_byte_ns, said)
+
+    def _take(self, said: Reading) -> None:
+        if said.finish is not None:
+            self.finish = said.finish
+        if said.usage is not None:
+            self._take_usage(said.usage)
+        if said.model is not None:
+            self.model = said.model
+        if said.error is not None and self.error is None:
+            self.error = said.error
+        if said.end:
+            self.ended = True
+
+    def _take_usage(self, usage: Usage) -> None:
+        """The last usage counts, and none is added up. Two closing counts that disagree are a conflict."""
+        if self.finish is not None:
+            closing = (usage.input_tokens, usage.output_tokens)
+            self.usages_differ |= self._closing not in (None, closing)
+            self._closing = closing
+        self.usage = usage
+
+    def _chunk(self, stamp_ns: int, said: Reading) -> None:
+        self.chunks += 1
+        if said.content:
+            self._text.append(said.content)
+        if said.reasoning:
+            self._reasoning.append(said.reasoning)
+        if said.tool:
+            self.tools.append(said.tool)
+        self.refusal += said.refusal
+        if self.first_output_ns is None and (said.content or said.refusal or said.tool):
+            self.first_output_ns = stamp_ns
+        tokens = self._tokens_of(said)
+        if self.chunks == 1:
+            self.first_chunk_tokens = tokens
+        if self.reads and self.reads[-1][0] == stamp_ns:
+            _, chunks, before = self.reads[-1]
+            together = before + tokens if before is not None and tokens is not None else None
+            self.reads[-1] = (stamp_ns, chunks + 1, together)
+        else:
+            self.reads.append((stamp_ns, 1, tokens))
+
+    def _tokens_of(self, said: Reading) -> int | None:
+        """Tokens in this chunk, where the server counts along (vLLM's continuous usage), else None."""
+        if said.usage is None or said.usage.output_tokens is None:
+            return None
+        tokens = said.usage.output_tokens - self._counted
+        self._counted = said.usage.output_tokens
+        return tokens if tokens > 0 else None
+
+    def _spoil(self, why: str) -> None:
+        if self.malformed is None:
+            self.malformed = why

@@ -1,0 +1,73 @@
+"""HTTP/1.1 framing: whole, bytewise and at every split, and what does not belong."""
+
+import pytest
+
+from harness.wire.http1 import ProtocolError, ResponseParser
+from harness.wire.limits import OversizeError
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: t\r\n\r\n"
+SIZED = b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nabcde"
+CONTINUED = b"HTTP/1.1 100 Continue\r\nX-B: 2\r\n\r\n" + CHUNKED
+
+
+def parsed(stream: bytes, cuts: list[int]) -> ResponseParser:
+    parser = ResponseParser()
+    for stamp, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(stream)], strict=True)):
+        parser.feed(stamp, stream[start:end])
+    return parser
+
+
+@pytest.mark.parametrize("stream", [CHUNKED, SIZED, CONTINUED], ids=["chunked", "sized", "after a 100"])
+def test_every_split_gives_the_same_message(stream: bytes) -> None:
+    """Status, body and completeness do not depend on how the bytes arrive; trailers never become headers."""
+    whole = parsed(stream, [])
+    assert whole.complete
+    assert b"abcde" == b"".join(data for _, data in whole.body)
+    for cuts in [list(range(1, len(stream)))] + [[cut] for cut in range(1, len(stream))]:
+        again = parsed(stream, cuts)
+        assert (whole.status, whole.headers, True) == (again.status, again.headers, again.complete)
+        assert b"abcde" == b"".join(data for _, data in again.body)
+
+
+def test_body_pieces_carry_the_stamp_of_their_read() -> None:
+    """Each piece is stamped with the read that brought it."""
+    cut = CHUNKED.index(b"2\r\nde")
+    parser = parsed(CHUNKED, [cut])
+    assert [(0, b"abc"), (1, b"de")] == parser.body
+
+
+def test_close_delimited_body_is_complete_at_eof_only() -> None:
+    """Without a length the body runs until the connection ends, and the connection cannot be kept."""
+    parser = parsed(b"HTTP/1.0 200 OK\r\n\r\nhello", [])
+    assert not parser.complete
+    assert parser.eof()
+    assert not parser.keep_alive
+
+
+@pytest.mark.parametrize("stream", [CHUNKED[:-12], SIZED[:-1]])
+def test_eof_inside_a_framed_message_is_no_completion(stream: bytes) -> None:
+    """A message that says where it ends is not complete before."""
+    assert not parsed(stream, []).eof()
+
+
+@pytest.mark.parametrize("junk", [b"SSH-2.0-x\r\n", CHUNKED.replace(b"3\r\nabc", b"zz\r\nabc")], ids=["ssh", "chunk size"])
+def test_what_is_not_http_is_a_protocol_error(junk: bytes) -> None:
+    """Garbage is refused where it stands."""
+    with pytest.raises(ProtocolError):
+        parsed(junk, [])
+
+
+def test_header_flood_is_refused() -> None:
+    """Headers past their limit end the attempt."""
+    parser = ResponseParser()
+    parser.feed(0, b"HTTP/1.1 200 OK\r\n")
+    with pytest.raises(OversizeError):
+        for number in range(2000):
+            parser.feed(0, b"X-%d: %b\r\n" % (number, b"v" * 64))
+
+
+def test_bytes_behind_the_response_spoil_the_connection_only() -> None:
+    """The answer stays whole, the connection is marked."""
+    parser = parsed(SIZED + b"HTTP/1.1 200 OK\r\n", [])
+    assert parser.complete
+    assert parser.unsolicited
