@@ -1,0 +1,1 @@
+"""Making load: the only package that knows Locust, gevent, httpx and prometheus_client."""

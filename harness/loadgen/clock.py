@@ -1,0 +1,48 @@
+"""The kernel's receive stamps on our monotonic clock.
+
+SO_TIMESTAMPNS stamps are CLOCK_REALTIME; every drain reads both clocks and converts with its own offset, so a step of the wall
+clock is seen (and counted) instead of bending a latency.
+"""
+
+import struct
+import sys
+import time
+
+SO_TIMESTAMPNS = SCM_TIMESTAMPNS = 35  # Linux, asm-generic/socket.h; Python's socket module does not name them
+KERNEL_STAMPS = sys.platform == "linux"
+ANCILLARY_BYTES = 64
+STEP_NS = 100_000
+_PAIR_NS = 20_000  # two monotonic reads further apart than this had something between them: not a pair to trust
+_TIMESPEC = struct.Struct("@qq")
+
+
+class KernelClock:
+    """Call `tick` before reading sockets; `stamp` converts what recvmsg returned beside the data."""
+
+    def __init__(self) -> None:
+        self.now_ns = time.monotonic_ns()
+        self.steps = 0
+        self.largest_step_ns = 0
+        self._offset_ns = self.now_ns - time.time_ns()
+
+    def tick(self) -> int:
+        """Read both clocks; returns the monotonic time in ns."""
+        before = time.monotonic_ns()
+        wall = time.time_ns()
+        self.now_ns = after = time.monotonic_ns()
+        if after - before < _PAIR_NS:
+            offset = before - wall
+            step = abs(offset - self._offset_ns)
+            if step > STEP_NS:
+                self.steps += 1
+                self.largest_step_ns = max(self.largest_step_ns, step)
+            self._offset_ns = offset
+        return after
+
+    def stamp(self, ancillary: list[tuple[int, int, bytes]]) -> int | None:
+        """The kernel's arrival time in monotonic ns, None where the kernel gave none."""
+        for _, kind, data in ancillary:
+            if kind == SCM_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+                return int(seconds * 1_000_000_000 + nanoseconds) + self._offset_ns
+        return None

@@ -1,0 +1,142 @@
+"""Reading every socket of this process: one epoll set of our own, drained by one hub timer a millisecond.
+
+There is no wake-up, no greenlet switch and no epoll_ctl per chunk; the kernel's stamps keep the time meanwhile. Nothing is
+decoded here but HTTP framing: what waits is decoded in slices between drains. User greenlets are woken from the hub only, and
+an error inside the tick is kept for `bugs`, never printed and lost.
+"""
+
+import heapq
+import itertools
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from gevent import get_hub, monkey
+
+from harness.loadgen.clock import KernelClock
+from harness.loadgen.exchange import Exchange
+
+TICK_S = 0.001
+SLICE_NS = 400_000
+EPOLL = sys.platform == "linux"
+READ, WRITE = 0x001, 0x004  # EPOLLIN and EPOLLOUT; poll(2) uses the same numbers
+
+
+class Socket(Protocol):
+    """What the drain keeps: a `connection.Connection`."""
+
+    def on_ready(self, events: int, floor_ns: int) -> None: ...
+
+    def on_bug(self, bug: BaseException) -> None: ...
+
+
+class Drain:
+    """One per process, made after any fork. The timer runs while a socket or deadline is registered."""
+
+    def __init__(self) -> None:
+        self.clock = KernelClock()
+        self.bugs: list[BaseException] = []
+        self.exchanges: set[Exchange] = set()
+        self._poller = monkey.get_original("select", "epoll")() if EPOLL else monkey.get_original("select", "poll")()
+        self._sockets: dict[int, Socket] = {}
+        self._deadlines: list[tuple[int, int, Exchange]] = []
+        self._order = itertools.count()
+        self._work: deque[Callable[[], None]] = deque()
+        self._polled_ns = 0
+        self._timer = get_hub().loop.timer(TICK_S, repeat=TICK_S)
+
+    def register(self, fd: int, owner: Socket, events: int) -> None:
+        self._poller.register(fd, events)
+        self._sockets[fd] = owner
+        self._run()
+
+    def watch(self, fd: int, events: int) -> None:
+        self._poller.modify(fd, events)
+
+    def unregister(self, fd: int) -> None:
+        if self._sockets.pop(fd, None) is not None:
+            self._poller.unregister(fd)
+
+    def begin(self, exchange: Exchange) -> None:
+        """Keep this exchange's deadlines until it ends."""
+        self.exchanges.add(exchange)
+        self._push(exchange, self.clock.tick() + exchange.shortest_ns)
+        self._run()
+
+    def finished(self, exchange: Exchange) -> None:
+        self.exchanges.discard(exchange)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do this in a slice between drains, in order."""
+        self._work.append(work)
+        self._run()
+
+    @property
+    def backlog(self) -> int:
+        """Pieces of work that wait for a slice."""
+        return len(self._work)
+
+    def run_backlog(self) -> None:
+        """Do all that waits, now: at the end, when no socket needs reading."""
+        while self._work:
+            self._work.popleft()()
+
+    def close(self) -> None:
+        self._timer.stop()
+        self._timer.close()
+        if hasattr(self._poller, "close"):
+            self._poller.close()
+
+    def _run(self) -> None:
+        if not self._timer.active:
+            self._timer.start(self._tick)
+
+    def _tick(self) -> None:
+        """Read, check deadlines, decode a slice. Runs in the hub: nothing here may block or raise."""
+        floor_ns, self._polled_ns = self._polled_ns, self.clock.tick()
+        for fd, events in self._ready():
+            owner = self._sockets.get(fd)
+            if owner is None:
+                continue  # closed by an earlier event of this very drain
+            try:
+                owner.on_ready(events, floor_ns)
+            except Exception as bug:  # noqa: BLE001 - kept, and raised in the user's greenlet; the others go on
+                self.bugs.append(bug)
+                owner.on_bug(bug)
+        self._check_deadlines()
+        self._slice()
+        if not (self._sockets or self._deadlines or self._work):
+            self._timer.stop()
+
+    def _ready(self) -> list[tuple[int, int]]:
+        """All that is ready, never a part of it: a socket that is not in the list was empty at `_polled_ns`."""
+        found = self._poller.poll(0, len(self._sockets) + 1) if EPOLL else self._poller.poll(0)
+        return list(found)
+
+    def _check_deadlines(self) -> None:
+        now_ns = self.clock.now_ns
+        while self._deadlines and self._deadlines[0][0] <= now_ns:
+            _, _, exchange = heapq.heappop(self._deadlines)
+            try:
+                next_ns = exchange.check(now_ns)
+            except Exception as bug:  # noqa: BLE001 - as above
+                self.bugs.append(bug)
+                exchange.crash(bug, now_ns)
+                continue
+            if next_ns is not None:
+                self._push(exchange, next_ns)
+
+    def _push(self, exchange: Exchange, due_ns: int) -> None:
+        heapq.heappush(self._deadlines, (due_ns, next(self._order), exchange))
+
+    def _slice(self) -> None:
+        if not self._work:
+            return
+        until_ns = time.monotonic_ns() + SLICE_NS
+        while self._work and time.monotonic_ns() < until_ns:
+            try:
+                self._work.popleft()()
+            except Exception as bug:  # noqa: BLE001 - as above: it makes the run INVALID(internal)
+                self.bugs.append(bug)

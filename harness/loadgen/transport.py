@@ -1,0 +1,170 @@
+"""httpx over the drain: an `httpx.BaseTransport` that keeps one connection per origin, for one user at a time.
+
+Load calls `perform` with a prebuilt request and reads the `Exchange`; preflight, judge and SDKs use
+`httpx.Client(transport=...)`, which gets httpx's own responses and exceptions. HTTP/1.1, no redirects, no environment proxies.
+"""
+
+import ssl
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from harness.errors import HarnessError
+from harness.loadgen.connection import Connection, Origin
+from harness.loadgen.drain import Drain
+from harness.loadgen.exchange import Bytes, Exchange
+from harness.loadgen.resolver import Resolver
+from harness.records import Deadlines, Ending
+
+_WIRE = "signoff.wire"
+_HTTPX_ERRORS: Mapping[Ending, type[httpx.TransportError]] = {
+    Ending.EOF: httpx.RemoteProtocolError,
+    Ending.RESET: httpx.ReadError,
+    Ending.NO_RESPONSE: httpx.RemoteProtocolError,
+    Ending.PROTOCOL: httpx.RemoteProtocolError,
+    Ending.OVERSIZE: httpx.RemoteProtocolError,
+    Ending.DNS: httpx.ConnectError,
+    Ending.REFUSED: httpx.ConnectError,
+    Ending.TLS: httpx.ConnectError,
+    Ending.CONNECT: httpx.ConnectError,
+    Ending.TIMEOUT_CONNECT: httpx.ConnectTimeout,
+    Ending.TIMEOUT_HEADERS: httpx.ReadTimeout,
+    Ending.TIMEOUT_FIRST_TOKEN: httpx.ReadTimeout,
+    Ending.TIMEOUT_IDLE: httpx.ReadTimeout,
+    Ending.TIMEOUT_TOTAL: httpx.ReadTimeout,
+    Ending.CANCELLED: httpx.ReadError,
+}
+
+
+class Transport(httpx.BaseTransport):
+    """One user's way out. Drain, resolver and TLS contexts are shared by all users of the process."""
+
+    def __init__(self, drain: Drain, resolver: Resolver, tls: ssl.SSLContext | None = None) -> None:
+        self._drain, self._resolver, self._tls = drain, resolver, tls
+        self._idle: dict[Origin, Connection] = {}
+
+    def perform(self, request: httpx.Request, exchange: Exchange) -> None:
+        """Send the request and wait until the exchange has ended, well or not; never raises for what the peer does.
+
+        A killed greenlet (GreenletExit, a timeout of a caller) leaves no socket behind and the exchange CANCELLED.
+        """
+        connection: Connection | None = None
+        try:
+            while True:
+                connection = self._take(request.url)
+                self._drain.begin(exchange)
+                if self._ready(connection, exchange):
+                    connection.send(exchange, wire_bytes(request))
+                while exchange.ending is None:
+                    exchange.wait()
+                if not _stale(exchange):
+                    break
+                self._keep(connection)
+                exchange.restart(time.monotonic_ns())
+        except BaseException:
+            exchange.end(Ending.CANCELLED, time.monotonic_ns(), "the user was stopped")
+            raise
+        finally:
+            self._drain.finished(exchange)
+            self._keep(connection)
+        if exchange.bug is not None:
+            raise exchange.bug
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """As httpx asks: the whole response, or an exception of httpx's tree. `extensions["exchange"]` has the stamps."""
+        body = Bytes()
+        exchange = Exchange(body, _deadlines(request), time.monotonic_ns(), request.method)
+        self.perform(request, exchange)
+        exchange.decode()
+        ending, status = exchange.ending, exchange.parser.status
+        if ending is not Ending.COMPLETE or status is None:
+            assert ending is not None, "perform returns when the exchange has ended"
+            raise _HTTPX_ERRORS[ending](exchange.detail or ending.value, request=request)
+        return httpx.Response(
+            status,
+            headers=exchange.parser.headers,
+            stream=httpx.ByteStream(b"".join(body.pieces)),
+            extensions={"http_version": b"HTTP/1.1", "exchange": exchange},
+        )
+
+    def close(self) -> None:
+        for connection in self._idle.values():
+            connection.close()
+        self._idle.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None = None, error: BaseException | None = None, trace: TracebackType | None = None
+    ) -> None:
+        self.close()
+
+    def _take(self, url: httpx.URL) -> Connection:
+        origin = Origin(url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+        idle = self._idle.pop(origin, None)
+        if idle is not None and not idle.closed:
+            return idle
+        return Connection(self._drain, origin, self._context(origin))
+
+    def _ready(self, connection: Connection, exchange: Exchange) -> bool:
+        exchange.reused = connection.is_open
+        return exchange.reused or connection.open(exchange, self._resolver)
+
+    def _keep(self, connection: Connection | None) -> None:
+        if connection is not None and connection.release():
+            self._idle[connection.origin] = connection
+
+    def _context(self, origin: Origin) -> ssl.SSLContext | None:
+        if origin.scheme == "http":
+            return None
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+
+def tls_context(ca_file: Path | None, *, verify: bool) -> ssl.SSLContext:
+    """The one TLS context that all users of an endpoint share; with `ca_file` only that authority is trusted."""
+    try:
+        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except OSError as broken:
+        remedy = "give a PEM file with the certificates of the authority"
+        raise HarnessError(f"{str(ca_file)!r} cannot be loaded: {broken}", where="tls.ca_file", remedy=remedy) from broken
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def wire_bytes(request: httpx.Request) -> bytes:
+    """The request as it goes on the wire; made once per request object and kept in its extensions."""
+    made = request.extensions.get(_WIRE)
+    if made is None:
+        body = request.read()
+        lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+        skipped = {b"transfer-encoding", b"content-length"}
+        lines += [b"%b: %b" % (name, value) for name, value in request.headers.raw if name.lower() not in skipped]
+        if body or request.method not in ("GET", "HEAD"):
+            lines.append(b"content-length: %d" % len(body))
+        made = request.extensions[_WIRE] = b"\r\n".join(lines) + b"\r\n\r\n" + body
+    assert isinstance(made, bytes), "only this function writes the key"
+    return made
+
+
+def _stale(exchange: Exchange) -> bool:
+    """The server had closed an idle connection: its right, not a failure. Once more, on a fresh one."""
+    return exchange.reused and exchange.ending is Ending.NO_RESPONSE and exchange.first_byte_ns is None and exchange.bug is None
+
+
+def _deadlines(request: httpx.Request) -> Deadlines:
+    """httpx's timeouts as absolute deadlines: `read` limits headers, first byte and idle; there is no total in httpx."""
+    timeout = request.extensions.get("timeout", {})
+    default = Deadlines()
+    read = timeout.get("read") or default.first_token
+    return Deadlines(
+        connect=timeout.get("connect") or default.connect, headers=read, first_token=read, idle=read, total=default.total
+    )
