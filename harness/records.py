@@ -21,12 +21,12 @@ class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
 # ---------------------------------------------------------------------------------------------------------------- what to send
 
 
-class Message(Frozen):
+class Message(Frozen, frozen=True):
     role: str
     content: str
 
 
-class Example(Frozen):
+class Example(Frozen, frozen=True):
     """One row of the team's data set: what production asked, and what a right answer is.
 
     inputs     the values that the prompt template names
@@ -43,14 +43,14 @@ class Example(Frozen):
     released_at: str | None = None
 
 
-class Call(Frozen):
+class Call(Frozen, frozen=True):
     """One prompt as an endpoint gets it, before any dialect has spelled it."""
 
     example: str
     messages: tuple[Message, ...]
 
 
-class Target(Frozen):
+class Target(Frozen, frozen=True):
     """Where a call goes and how it is asked; everything a dialect needs but the key."""
 
     base_url: str
@@ -61,7 +61,7 @@ class Target(Frozen):
     extra_body: Mapping[str, Any] = {}
 
 
-class WireRequest(Frozen):
+class WireRequest(Frozen, frozen=True):
     """A request as bytes. `headers` may hold the key: never logged, never written."""
 
     method: str
@@ -73,7 +73,7 @@ class WireRequest(Frozen):
 # ------------------------------------------------------------------------------------------------------------- what came back
 
 
-class Usage(Frozen):
+class Usage(Frozen, frozen=True):
     """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning."""
 
     input_tokens: int | None = None
@@ -105,7 +105,7 @@ class Ending(enum.StrEnum):
     CANCELLED = "cancelled"  # the run ended first
 
 
-class Deadlines(Frozen):
+class Deadlines(Frozen, frozen=True):
     """Absolute limits of one attempt, in seconds, each from `sent` (connect: from the first step of connecting).
 
     idle runs from the last token, not from the last byte: keep-alive comments and drips reset none of these.
@@ -124,7 +124,7 @@ class Phase(enum.StrEnum):
     DRAIN = "drain"
 
 
-class Block(Frozen):
+class Block(Frozen, frozen=True):
     """One step of the plan: so many users on one endpoint for so long. Consecutive steps of one `cell` do not stop between."""
 
     id: int
@@ -137,7 +137,7 @@ class Block(Frozen):
     repetition: int = 0
 
 
-class JournalHead(Frozen, tag_field="t", tag="head"):
+class JournalHead(Frozen, frozen=True, tag_field="t", tag="head"):
     """First line of a worker's journal: who wrote it, and the anchor that ties its clock to the wall."""
 
     v: int
@@ -149,7 +149,7 @@ class JournalHead(Frozen, tag_field="t", tag="head"):
     wall_ns: int
 
 
-class BlockMark(Frozen, tag_field="t", tag="block"):
+class BlockMark(Frozen, frozen=True, tag_field="t", tag="block"):
     """A worker entered a block (`edge` open) or left it (close) at this moment; the measure window is what lies between."""
 
     block: int
@@ -158,7 +158,7 @@ class BlockMark(Frozen, tag_field="t", tag="block"):
     users: int
 
 
-class AttemptStart(Frozen, tag_field="t", tag="start"):
+class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     """Written at dispatch. A start without an end is an attempt lost with its worker."""
 
     id: str
@@ -172,7 +172,7 @@ class AttemptStart(Frozen, tag_field="t", tag="start"):
     scheduled_ns: int | None = None
 
 
-class AttemptEnd(Frozen, tag_field="t", tag="end"):
+class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap
@@ -215,7 +215,7 @@ class AttemptEnd(Frozen, tag_field="t", tag="end"):
     error_code: str | None = None
 
 
-class Finding(Frozen, tag_field="t", tag="finding"):
+class Finding(Frozen, frozen=True, tag_field="t", tag="finding"):
     """A doubt about the measurement: what was seen, why it matters, what to do. `invalid` ones make the run INVALID."""
 
     code: str
@@ -228,7 +228,7 @@ class Finding(Frozen, tag_field="t", tag="finding"):
 JournalLine = JournalHead | BlockMark | AttemptStart | AttemptEnd | Finding
 
 
-class Answer(Frozen):
+class Answer(Frozen, frozen=True):
     """The text of one attempt: what grading reads. Lives in answers-*.jsonl alone."""
 
     id: str
@@ -240,7 +240,7 @@ class Answer(Frozen):
 # -------------------------------------------------------------------------------------------------------- judged and paid for
 
 
-class Grade(Frozen):
+class Grade(Frozen, frozen=True):
     """What a scorer says of one answer. score is in 0..1; `parsed` False: the answer could not be read, which is a miss."""
 
     score: float
@@ -249,7 +249,7 @@ class Grade(Frozen):
     detail: str | None = None
 
 
-class GradeRow(Frozen):
+class GradeRow(Frozen, frozen=True):
     """A line of scores.jsonl: one grade per distinct answer to an example, so a repeated answer is graded once."""
 
     example: str
@@ -261,7 +261,7 @@ class GradeRow(Frozen):
 Scorer = Callable[[str, Example], Grade]
 
 
-class Tier(Frozen):
+class Tier(Frozen, frozen=True):
     """Prices of a call whose whole input is longer than so many tokens: they replace those of `Rates` for all its tokens."""
 
     above_input_tokens: int
@@ -272,7 +272,7 @@ class Tier(Frozen):
     reasoning: Decimal | None = None
 
 
-class Rates(Frozen):
+class Rates(Frozen, frozen=True):
     """Prices frozen into the manifest: US dollars per 1,000,000 tokens of each class, and per request.
 
     A class that is None has no price: usage in it is an error, except `reasoning` (None: billed as output) and
@@ -290,7 +290,7 @@ class Rates(Frozen):
     tiers: tuple[Tier, ...] = ()
 
 
-class Manifest(Frozen):
+class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
     urls   where each endpoint was called; the scenario has no address for a simulated one

@@ -1,0 +1,75 @@
+"""The terminal while a run goes on: a live line on a terminal, one line every five seconds when piped, nothing when quiet."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live as RichLive
+from rich.table import Table
+from rich.text import Text
+
+from harness.loadgen import plan
+from harness.records import Manifest
+
+EVERY_S = 5
+
+
+class Live:
+    """`show` takes one status a second, as `session` writes it."""
+
+    def __init__(self, manifest: Manifest, *, quiet: bool) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._total_s = plan.seconds(manifest.plan)
+        self._live = (
+            RichLive(console=self._console, refresh_per_second=2, transient=True) if self._console.is_terminal else None
+        )
+        self._shown = 0
+
+    def note(self, line: str) -> None:
+        self._console.print(Text(line, style="dim"), soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, status: dict[str, Any], interrupts: int) -> None:
+        if self._live is not None:
+            self._live.update(_table(status, interrupts))
+        elif self._shown % EVERY_S == 0:
+            self._console.print(_line(status, interrupts), soft_wrap=True)
+        self._shown += 1
+
+
+def _line(status: dict[str, Any], interrupts: int) -> Text:
+    block = status["block"]
+    where = f"{block['endpoint']} at {block['level']} users" if block else "starting"
+    counts = f"{status['ended']} done, {status['in_flight']} in flight"
+    line = (
+        f"step {status['number']}/{status['of']}  {status['phase']:<8} {where}  {status['seconds_left']:.0f} s left  {counts}"
+    )
+    return Text(line + ("  (stopping: Ctrl-C again cuts)" if interrupts else ""))
+
+
+def _table(status: dict[str, Any], interrupts: int) -> Table:
+    table = Table(box=None, pad_edge=False, title=_line(status, interrupts), title_justify="left")
+    for column in ("endpoint", "level", "done", "errors", "TTFT p50", "p99", "e2e p50", "p99", "tokens"):
+        table.add_column(column, justify="left" if column == "endpoint" else "right")
+    for row in status["cells"]:
+        table.add_row(
+            row["endpoint"],
+            row["level"],
+            str(row["attempts"]),
+            str(row["errors"]),
+            *map(_ms, row["quantiles_s"]),
+            str(row["output_tokens"]),
+        )
+    return table
+
+
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.0f} ms"

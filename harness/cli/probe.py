@@ -1,0 +1,146 @@
+"""`signoff probe URL`: a few requests to one endpoint, each attempt printed as one JSON line. What to try first."""
+
+import os
+import queue
+import sys
+from decimal import Decimal
+from typing import Annotated, Any
+
+import gevent
+import msgspec
+import typer
+
+from harness.errors import ExitCode, HarnessError, nearest
+from harness.loadgen.attempt import Finished
+from harness.loadgen.drain import Drain
+from harness.loadgen.port import Port
+from harness.loadgen.preflight import once
+from harness.loadgen.resolver import Resolver
+from harness.loadgen.transport import Transport
+from harness.measure import timing
+from harness.records import Call, Deadlines, Message
+from harness.scenario import Endpoint
+
+
+def probe(  # noqa: PLR0913, PLR0917 - one parameter per option
+    url: Annotated[str, typer.Argument(help="The API's base, as its SDK takes it; for OpenAI it ends in /v1.")],
+    model: Annotated[str, typer.Option(help="The model's name, as the endpoint spells it.")],
+    dialect: Annotated[str, typer.Option(help="The API it speaks; `signoff list` names them.")] = "openai_chat",
+    prompt: Annotated[str, typer.Option(help="What to ask.")] = "Reply with one word: ready.",
+    n: Annotated[int, typer.Option(min=1, help="How many requests.")] = 1,
+    concurrency: Annotated[int, typer.Option(min=1, help="How many at a time.")] = 1,
+    deadline: Annotated[str, typer.Option(help="Seconds: connect=2,headers=10,first_token=20,idle=10,total=60.")] = "",
+    api_key_env: Annotated[str | None, typer.Option(help="Variable that holds the key.")] = None,
+    no_stream: Annotated[bool, typer.Option("--no-stream", help="Ask for the answer as one document.")] = False,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Limit of the answer.")] = None,
+    ca_file: Annotated[str | None, typer.Option(help="PEM file of a private authority.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Only the JSON lines, no note on stderr.")] = False,
+) -> ExitCode:
+    """Send N requests and print each attempt as a JSON line: kind, flags, text, usage, ttft_s, e2e_s, error.
+
+    Exits 0 when every attempt ended in some kind, whatever the kind.
+    """
+    config = _endpoint(
+        {
+            "dialect": dialect,
+            "base_url": url,
+            "model": model,
+            "stream": not no_stream,
+            "parameters": {} if max_tokens is None else {"max_tokens": max_tokens},
+            "deadlines": _deadlines(deadline),
+            "tls": {} if ca_file is None else {"ca_file": ca_file},
+            "allow_http": True,
+        }
+    )
+    port = Port("probe", config, url, _key(api_key_env))
+    call = Call("probe", (Message("user", prompt),))
+    kinds: dict[str, int] = {}
+    for finished in _ask(port, call, n, concurrency):
+        print(msgspec.json.encode(_told(finished)).decode(), flush=True)
+        kinds[finished.end.kind] = kinds.get(finished.end.kind, 0) + 1
+    if not json:
+        print(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())), file=sys.stderr)
+    return ExitCode.OK
+
+
+def _ask(port: Port, call: Call, n: int, concurrency: int) -> list[Finished]:
+    drain, resolver = Drain(), Resolver()
+    numbers: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(n):
+        numbers.put(number)
+    done: list[Finished] = []
+
+    def user() -> None:
+        with Transport(drain, resolver, port.tls) as transport:
+            while not numbers.empty():
+                done.append(once(transport, port, call, numbers.get_nowait()))
+
+    users = [gevent.spawn(user) for _ in range(min(n, concurrency))]
+    gevent.joinall(users, raise_error=True)
+    return done
+
+
+def _told(finished: Finished) -> dict[str, Any]:
+    end = finished.end
+    return {
+        "id": end.id,
+        "kind": end.kind,
+        "flags": end.flags,
+        "http_status": end.http_status,
+        "text": finished.answer.text if finished.answer else "",
+        "finish": end.finish,
+        "model": end.model,
+        "usage": end.usage,
+        "chunks": end.chunks,
+        "coalesced": end.coalesced,
+        "ttft_s": _seconds(timing.ttft_ns(end)),
+        "ttfo_s": _seconds(timing.ttfo_ns(end)),
+        "tpot_s": _seconds(timing.tpot_ns(end)),
+        "e2e_s": _seconds(timing.e2e_ns(end)),
+        "icl_max_s": _seconds(end.icl_max_ns),
+        "connect_s": _seconds(end.connect_ns),
+        "tls_s": _seconds(end.tls_ns),
+        "reused": end.reused,
+        "error": end.error,
+        "error_code": end.error_code,
+    }
+
+
+def _seconds(ns: float | None) -> Decimal | None:
+    return None if ns is None else round(Decimal(ns) / 1_000_000_000, 9)
+
+
+def _deadlines(text: str) -> dict[str, float]:
+    """`connect=2,idle=10` as a mapping; an unknown name or a value that is no number is refused."""
+    limits = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        if name not in Deadlines.__struct_fields__:
+            raise HarnessError(
+                f"{name!r} is no deadline", where="--deadline", remedy=nearest(name, Deadlines.__struct_fields__)
+            )
+        try:
+            limits[name] = float(value)
+        except ValueError as wrong:
+            raise HarnessError(
+                f"{part!r} has no number of seconds", where="--deadline", remedy="for example idle=10"
+            ) from wrong
+    return limits
+
+
+def _endpoint(fields: dict[str, Any]) -> Endpoint:
+    try:
+        return Endpoint.model_validate(fields)
+    except ValueError as wrong:
+        first = wrong.errors()[0]  # type: ignore[attr-defined]
+        place = ".".join(str(step) for step in first["loc"])
+        raise HarnessError(first["msg"], where=place or "probe", remedy=(first.get("ctx") or {}).get("remedy")) from wrong
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    key = os.environ.get(variable)
+    if not key:
+        raise HarnessError(f"variable {variable!r} is not set", where="--api-key-env", remedy=f"export {variable}=...")
+    return key

@@ -1,0 +1,37 @@
+"""`signoff simulate SCENARIO`: serve the scenario's simulated endpoints until Ctrl-C, for trying things out and for tests."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from harness import assembly, scenario_file
+from harness.errors import ExitCode, HarnessError
+
+
+def simulate(
+    scenario: Annotated[str, typer.Argument(help="A scenario's folder or file, or a bundled name.")],
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="First port; each candidate has one. 0: any free ones.")] = 8100,
+    truth: Annotated[Path | None, typer.Option(help="File for what was really sent, one JSON line a request.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; repeatable.")] = None,
+) -> ExitCode:
+    """Serve the scenario's simulated endpoints; prints their addresses."""
+    loaded = scenario_file.load(scenario, overrides or ())
+    config = assembly.simulator_config(loaded, truth, port)
+    if config is None:
+        remedy = "give an endpoint a `simulated:` section instead of base_url"
+        raise HarnessError("no endpoint is simulated", where=str(loaded.path), remedy=remedy)
+    with tempfile.TemporaryDirectory(prefix="signoff-") as folder:
+        simulator = assembly.Simulator(config, Path(folder))
+        try:
+            print(msgspec.json.encode(simulator.urls).decode(), flush=True)
+            print("serving; Ctrl-C ends it", file=sys.stderr)
+            simulator.wait()
+        except KeyboardInterrupt:
+            return ExitCode.OK
+        finally:
+            simulator.stop()
+    return ExitCode.OK

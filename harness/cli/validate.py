@@ -1,0 +1,127 @@
+"""`signoff validate`: everything that can be checked without sending a request, and what a run would do."""
+
+import math
+import os
+import re
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from harness import scenario_file
+from harness.errors import ExitCode, HarnessError
+from harness.loadgen import plan, prepare
+from harness.records import Call
+from harness.scenario import Endpoint
+from harness.scenario_file import Loaded
+from harness.workload import dataset
+
+_SHOWN = 1200  # characters of a message: the answer stays on one screen
+_CONTROL = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")  # a prompt must not steer the terminal
+
+
+def validate(
+    scenario: Annotated[str | None, typer.Argument(help="Scenario file or folder, or the name of a bundled one.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of scenarios and exit.")] = False,
+) -> ExitCode:
+    """Check a scenario and its data, and print what would run. Sends nothing."""
+    if schema:
+        print(_json(scenario_file.schema()))
+        return ExitCode.OK
+    if scenario is None:
+        raise HarnessError("which scenario?", remedy="give a file, a folder or a bundled name")
+    found = _described(scenario_file.load(scenario, overrides or ()))
+    print(_json(found) if as_json else "\n".join(_lines(found)))
+    return ExitCode.OK
+
+
+def _described(loaded: Loaded) -> dict[str, Any]:
+    """What would run, as `--json` prints it. Reads the data set and renders every prompt, so that a bad one is found now."""
+    scenario = loaded.scenario
+    whole = dataset.load(loaded.dataset, scenario.prompts.format, scenario.prompts.columns)
+    examples = prepare.sampled(loaded)
+    calls = prepare.calls_of(scenario, examples)
+    blocks = plan.build(scenario)
+    cells = len({block.cell for block in blocks})
+    return {
+        "scenario": scenario.name,
+        "path": str(loaded.path),
+        "sha256": loaded.sha256,
+        "endpoints": {name: _endpoint(each) for name, each in scenario.endpoints.items()},
+        "dataset": {"path": str(loaded.dataset), "n": whole.n, "used": len(examples), "sha256": whole.sha256},
+        "prompt_example": _messages(calls[0]),
+        "plan": {
+            "design": scenario.load.design,
+            "levels": list(scenario.load.levels),
+            "repetitions": scenario.load.repetitions,
+            "cells": cells,
+            "min_s": plan.seconds(blocks),
+            "max_s": plan.seconds(blocks) + cells * scenario.load.drain_s,
+        },
+        "scorer": scenario.grading.scorer if scenario.grading else None,
+        "slo": list(scenario.slo),
+    }
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    variable = endpoint.api_key_env
+    return {
+        "dialect": endpoint.dialect,
+        "model": endpoint.model,
+        "base_url": endpoint.base_url,
+        "simulated": endpoint.simulated is not None,
+        "api_key_env": variable,
+        "api_key_in_environment": None if variable is None else bool(os.environ.get(variable)),
+        "priced": endpoint.price is not None,
+    }
+
+
+def _messages(call: Call) -> dict[str, Any]:
+    return {"example": call.example, "messages": [{"role": each.role, "content": each.content} for each in call.messages]}
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    data, planned = found["dataset"], found["plan"]
+    return [
+        f"scenario   {found['scenario']}  {found['path']}  sha256 {found['sha256'][:12]}",
+        *(f"endpoint   {_endpoint_line(name, each)}" for name, each in found["endpoints"].items()),
+        f"data set   {data['used']} of {data['n']} examples  {data['path']}  sha256 {data['sha256'][:12]}",
+        f"prompt     of example {found['prompt_example']['example']}:",
+        *(_message_line(each) for each in found["prompt_example"]["messages"]),
+        f"plan       {_plan_line(len(found['endpoints']), planned)}",
+        f"scorer     {found['scorer'] or '(none: answers are not graded)'}",
+        *(f"objective  {each}" for each in found["slo"]),
+        f"valid; next: signoff run {found['path']}",
+    ]
+
+
+def _endpoint_line(name: str, each: dict[str, Any]) -> str:
+    place = "simulated" if each["simulated"] else each["base_url"]
+    key = "no key"
+    if each["api_key_env"]:
+        key = f"key in {each['api_key_env']}" + ("" if each["api_key_in_environment"] else " (not in the environment)")
+    return f"{name}: {each['model']} by {each['dialect']} at {place}, {key}, {'priced' if each['priced'] else 'no price'}"
+
+
+def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
+    levels = f"{len(planned['levels'])} levels ({', '.join(map(str, planned['levels']))} users)"
+    cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
+    return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"
+
+
+def _message_line(message: dict[str, str]) -> str:
+    text = message["content"].rstrip()
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ... ({len(text)} characters)"
+    return f"  {message['role']}: " + _CONTROL.sub("?", shown).replace("\n", "\n    ")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{math.ceil(seconds / 6) / 10:g}"
+
+
+def _json(found: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(found)).decode()

@@ -1,0 +1,95 @@
+"""How one run sits in Locust: who is master, who makes load, and when Locust may spawn and quit.
+
+Called by a locustfile. In a distributed run the master conducts and exports; in a plain `locust` process both ends are here.
+"""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gevent
+from locust import LoadTestShape, events
+from locust.runners import MasterRunner, WorkerRunner
+
+from harness import results
+from harness.errors import ExitCode, HarnessError
+from harness.loadgen import prepare
+from harness.loadgen.conductor import Conductor
+from harness.loadgen.member import Member
+from harness.scenario import Scenario
+
+log = logging.getLogger(__name__)
+
+
+class PopulationShape(LoadTestShape):
+    """Spawns the largest population once, parked, when every worker is ready, and ends Locust when the run is over."""
+
+    abstract = True
+    conductor: ClassVar[Conductor | None] = None
+    spawned: ClassVar[bool] = False
+
+    def tick(self) -> tuple[int, float] | None:
+        """Blocks instead of being asked again: Locust's one-second ticks are too coarse for the end of a run."""
+        conductor = self.conductor
+        assert conductor is not None, "the init event comes before the first tick"
+        if not PopulationShape.spawned:
+            PopulationShape.spawned = True
+            while not (conductor.ready or conductor.stopped or conductor.over.is_set()):
+                gevent.sleep(0.02)
+            if conductor.ready and not conductor.stopped:
+                return conductor.population, float(conductor.population)
+        conductor.over.wait()
+        return None
+
+
+Started = Callable[[Conductor, Path, str], None]
+
+
+def join(environment: Any, runner: Any, run_of: Callable[[Any], Path], started: Started) -> None:
+    """The `init` event. `run_of(options)` prepares or finds the run directory on the master; `started` sees the conductor.
+
+    Metrics are served by a master only: a process that makes load serves no HTTP.
+    """
+    if isinstance(runner, WorkerRunner):
+        member = Member(runner, prepare.calls, prepare.keys)
+        signal.signal(signal.SIGINT, lambda *_: None if member.is_set_up else sys.exit(ExitCode.INTERRUPTED))
+        return  # at work it obeys the master, not a stray Ctrl-C, and leaves by itself when the master is gone
+    if not isinstance(runner, MasterRunner):
+        Member(runner, prepare.calls, prepare.keys)
+    try:
+        conductor = _conduct(environment, runner, run_of(environment.parsed_options), started)
+    except HarnessError as mistake:
+        log.error("%s", mistake)  # noqa: TRY400 - the user's mistake, on one screen
+        raise SystemExit(mistake.exit_code) from mistake
+    if not isinstance(runner, MasterRunner):
+        gevent.spawn(conductor.welcome, 0, None)
+
+
+def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> Conductor:
+    manifest = results.read_manifest(run)
+    workers = max(1, environment.parsed_options.expect_workers) if isinstance(runner, MasterRunner) else 1
+    drain_s = Scenario.model_validate(manifest.scenario).load.drain_s
+    conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s)
+    gevent.signal_handler(signal.SIGINT, conductor.interrupt)
+    events.spawning_complete.add_listener(lambda **_: conductor.populated.set())
+    events.quitting.add_listener(lambda environment, **_: _exit_with(environment, conductor))
+    joined: list[str] = []
+
+    def welcome(client_id: str, **_: Any) -> None:
+        if client_id not in joined:
+            joined.append(client_id)
+            conductor.welcome(len(joined) - 1, client_id)
+
+    events.worker_connect.add_listener(welcome)
+    for early in list(runner.clients) if isinstance(runner, MasterRunner) else []:
+        welcome(early)  # it connected while the run was being prepared
+    started(conductor, run, environment.parsed_options.metrics if isinstance(runner, MasterRunner) else "")
+    gevent.spawn(conductor.play)
+    return conductor
+
+
+def _exit_with(environment: Any, conductor: Conductor) -> None:
+    environment.process_exit_code = int(conductor.exit_code)

@@ -1,0 +1,242 @@
+"""The master's end of the protocol: plays the plan block by block, and ends the run so that nothing is lost.
+
+It owns time (Locust's run time and stop are never used). The end is: stop, drain, cut what is left, last flush, goodbye, quit.
+"""
+
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgspec
+from gevent.event import Event
+
+from harness import results
+from harness.errors import ExitCode, worst
+from harness.loadgen import messages
+from harness.measure.recorder import Totals
+from harness.records import Block, Finding, Manifest
+
+log = logging.getLogger(__name__)
+BYE_S = 15.0
+CUT_S = 5.0
+READY_S = 60.0
+POLL_S = 0.02
+BEAT_S = 1.0
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Where the run is, for a terminal and the exporter."""
+
+    block: Block | None
+    number: int
+    of: int
+    phase: str
+    seconds_left: float
+    in_flight: int
+    started: int
+    ended: int
+
+
+class Conductor:
+    """`totals` are the merged counts of all workers; `on_progress` is called about once a second."""
+
+    def __init__(self, runner: Any, run: Path, manifest: Manifest, workers: int, drain_s: float) -> None:
+        self.totals = Totals()
+        self.populated, self.over = Event(), Event()
+        self.on_progress: Callable[[Progress], object] | None = None
+        self.population = workers * -(-max(block.concurrency for block in manifest.plan) // workers)
+        self._runner, self._run, self._manifest = runner, run, manifest
+        self._workers, self._drain_s = workers, drain_s
+        self._state: dict[int, messages.Interval] = {}
+        self._ready: set[int] = set()
+        self._idle: dict[int, int] = {}
+        self._byes: dict[int, messages.Bye] = {}
+        self._failed: set[int] = set()
+        self._findings: list[Finding] = []
+        self._codes: set[ExitCode] = set()
+        self._stop, self._cut_now = Event(), Event()
+        self._step = 0
+        self._block: Block | None = None
+        self._ends_at = 0.0
+        self._phase = "starting"
+        messages.listen(runner, messages.READY, messages.Ready, self._on_ready)
+        messages.listen(runner, messages.IDLE, messages.Idle, self._on_idle)
+        messages.listen(runner, messages.INTERVAL, messages.Interval, self._on_interval)
+        messages.listen(runner, messages.BYE, messages.Bye, self._on_bye)
+        messages.listen(runner, messages.FAILED, messages.Failed, self._on_failed)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return worst(self._codes)
+
+    def welcome(self, index: int, client: str | None) -> None:
+        """A worker has connected: tell it which run this is and which worker it is."""
+        setup = messages.Setup(str(self._run), index, self._workers)
+        messages.say(self._runner, messages.SETUP, setup, client)
+
+    def interrupt(self) -> None:
+        """Once: stop and drain. Twice: cut what is in flight."""
+        if self._stop.is_set():
+            self._cut_now.set()
+        self._codes.add(ExitCode.INTERRUPTED)
+        self._stop.set()
+
+    def play(self) -> None:
+        """The whole run; `over` is set at its end, whatever happened."""
+        ticker = gevent.spawn(self._tick)
+        try:
+            self._manifest = self._write_manifest("running")
+            if not self._wait(lambda: self.populated.is_set() or self.stopped, READY_S):
+                self._find("not_started", "the users were not spawned within a minute", "nothing was measured", "see the log")
+            if self.populated.is_set():
+                self._blocks()
+            if self.ready:
+                self._end()
+        except Exception as bug:
+            log.exception("the conductor failed")
+            self._codes.add(ExitCode.BUG)
+            self._find("internal", f"the conductor failed: {bug!r}", "the plan was not played to its end", "report it")
+        finally:
+            ticker.kill()
+            self._write_manifest(self._final_state())
+            self._show()
+            self.over.set()
+
+    # the plan --------------------------------------------------------------------------------------------------------
+
+    def _blocks(self) -> None:
+        before: Block | None = None
+        for block in self._manifest.plan:
+            if before is not None and before.cell != block.cell:
+                self._drain()
+            if self._stop.is_set():
+                return
+            self._block, self._phase = block, block.phase
+            self._ends_at = time.monotonic() + block.seconds
+            self._tell(messages.OPEN, messages.Open(block))
+            self._stop.wait(block.seconds)
+            before = block
+
+    def _drain(self) -> None:
+        """No new requests; wait for those in flight, up to the drain limit, then cut them."""
+        self._phase, self._ends_at = "drain", time.monotonic() + self._drain_s
+        self._step += 1
+        self._tell(messages.CLOSE, messages.Order(self._step))
+        if not self._wait(lambda: self._all_idle() or self._cut_now.is_set(), self._drain_s) or self._cut_now.is_set():
+            self._tell(messages.CUT, messages.Order(self._step))
+            self._wait(self._all_idle, CUT_S)
+
+    def _end(self) -> None:
+        self._drain()
+        self._phase, self._ends_at = "finishing", time.monotonic() + BYE_S
+        self._tell(messages.FINISH, messages.Order(self._step))
+        if self._wait(lambda: len(self._byes) + len(self._failed) >= self._workers, BYE_S):
+            return
+        missing = sorted(set(range(self._workers)) - set(self._byes) - self._failed)
+        self._find(
+            "worker_lost",
+            f"workers {missing} did not say goodbye",
+            "requests that they had in flight have no end line and count as lost",
+            "look for their journals; free memory or processor time and run again",
+        )
+
+    def _all_idle(self) -> bool:
+        done = {index for index, step in self._idle.items() if step == self._step}
+        return len(done | self._failed) >= self._workers
+
+    @staticmethod
+    def _wait(holds: Callable[[], bool], seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() >= until:
+                return False
+            gevent.sleep(POLL_S)
+        return True
+
+    # what workers say ------------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        return len(self._ready) == self._workers
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def _on_ready(self, ready: messages.Ready) -> None:
+        self._ready.add(ready.index)
+
+    def _on_idle(self, idle: messages.Idle) -> None:
+        self._idle[idle.index] = idle.step
+
+    def _on_interval(self, interval: messages.Interval) -> None:
+        self._state[interval.index] = interval
+        self.totals.merge(interval.counts)
+        if interval.storage is not None and ExitCode.STORAGE not in self._codes:
+            self._codes.add(ExitCode.STORAGE)
+            self._find("storage", interval.storage, "attempts could not be written down", "free space and run again")
+            self._stop.set()
+
+    def _on_bye(self, bye: messages.Bye) -> None:
+        self._byes[bye.index] = bye
+        if bye.invalid:
+            self._codes.add(ExitCode.BUG if "internal" in bye.invalid else ExitCode.INVALID)
+
+    def _on_failed(self, failed: messages.Failed) -> None:
+        self._failed.add(failed.index)
+        self._codes.add(ExitCode.BUG if failed.bug else ExitCode.USAGE)
+        self._find("worker_failed", failed.error, "this worker makes no load", "see the log above")
+        self._stop.set()
+
+    # telling ---------------------------------------------------------------------------------------------------------
+
+    def _tell(self, name: str, message: msgspec.Struct) -> None:
+        messages.say(self._runner, name, message)
+
+    def _tick(self) -> None:
+        for number in itertools.count():
+            self._tell(messages.BEAT, messages.Beat(number))
+            self._show()
+            gevent.sleep(BEAT_S)
+
+    def _show(self) -> None:
+        if self.on_progress is not None:
+            self.on_progress(self._progress())
+
+    def _progress(self) -> Progress:
+        state = self._state.values()
+        return Progress(
+            block=self._block,
+            number=0 if self._block is None else self._block.id + 1,
+            of=len(self._manifest.plan),
+            phase=self._phase,
+            seconds_left=max(0.0, self._ends_at - time.monotonic()) if self._ends_at else 0.0,
+            in_flight=sum(interval.in_flight for interval in state),
+            started=sum(interval.started for interval in state),
+            ended=sum(interval.ended for interval in state),
+        )
+
+    def _find(self, code: str, what: str, why: str, remedy: str) -> None:
+        log.error("%s: %s", code, what)
+        self._findings.append(Finding(code=code, what=what, why=why, remedy=remedy, invalid=True))
+        self._codes.add(ExitCode.INVALID)
+
+    def _final_state(self) -> str:
+        if ExitCode.STORAGE in self._codes:
+            return "failed_storage"
+        if self._findings:
+            return "degraded"
+        return "interrupted" if ExitCode.INTERRUPTED in self._codes else "complete"
+
+    def _write_manifest(self, state: str) -> Manifest:
+        now = None if state == "running" else datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = msgspec.structs.replace(
+            self._manifest, state=state, findings=tuple(self._findings), workers=self._workers, finished_utc=now
+        )
+        results.write_manifest(self._run, manifest)
+        return manifest

@@ -1,0 +1,158 @@
+"""The worker's end of the protocol: obeys the master's messages and reports once a second."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gevent
+import msgspec
+from gevent import get_hub
+from locust.runners import WorkerRunner
+
+from harness import results
+from harness.errors import ExitCode, HarnessError
+from harness.loadgen import messages
+from harness.loadgen.user import ReplayUser
+from harness.loadgen.worker import Worker
+from harness.measure import timing
+from harness.records import AttemptEnd, AttemptStart, Call, Manifest
+
+log = logging.getLogger(__name__)
+REPORT_S = 1.0
+ORPHAN_S = 3.0
+POLL_S = 0.01
+
+Order = TypeVar("Order")
+Calls = Callable[[Manifest], tuple[Call, ...]]
+Keys = Callable[[Manifest], Mapping[str, str | None]]
+
+
+class Member:
+    """Made in every process that has users. `calls` and `keys` make prompts and keys from the manifest, on this host."""
+
+    def __init__(self, runner: Any, calls: Calls, keys: Keys) -> None:
+        self._runner, self._calls, self._keys = runner, calls, keys
+        self._worker: Worker | None = None
+        self._index = -1
+        self._heard_at = 0.0
+        messages.listen(runner, messages.SETUP, messages.Setup, self._obey(self._setup))
+        messages.listen(runner, messages.OPEN, messages.Open, self._obey(self._open))
+        messages.listen(runner, messages.CLOSE, messages.Order, self._obey(self._close))
+        messages.listen(runner, messages.CUT, messages.Order, self._obey(self._cut))
+        messages.listen(runner, messages.FINISH, messages.Order, self._obey(self._finish))
+        messages.listen(runner, messages.BEAT, messages.Beat, self._heard)
+
+    @property
+    def is_set_up(self) -> bool:
+        return self._worker is not None
+
+    def _obey(self, handler: Callable[[Order], None]) -> Callable[[Order], None]:
+        """Locust only logs what a handler raises; the master has to hear of it."""
+
+        def guarded(order: Order) -> None:
+            try:
+                handler(order)
+            except HarnessError as mistake:
+                self._say(messages.FAILED, messages.Failed(self._index, str(mistake), bug=False))
+            except Exception as bug:
+                log.exception("a worker failed")
+                self._say(messages.FAILED, messages.Failed(self._index, repr(bug), bug=True))
+
+        return guarded
+
+    def _setup(self, setup: messages.Setup) -> None:
+        run = Path(setup.run)
+        manifest = results.read_manifest(run)
+        self._index = setup.index
+        self._worker = Worker(run, manifest, self._calls(manifest), self._keys(manifest), setup.index, setup.count)
+        self._worker.on_end = self._tell_locust
+        ReplayUser.worker = self._worker
+        gevent.spawn(self._report_for_ever)
+        if isinstance(self._runner, WorkerRunner):
+            gevent.spawn(self._watch_master)
+        self._say(messages.READY, messages.Ready(setup.index))
+
+    def _open(self, order: messages.Open) -> None:
+        self._at_work.open(order.block)
+
+    def _close(self, order: messages.Order) -> None:
+        """Stop starting requests; answer when all that were in flight are in the journal."""
+        self._at_work.close()
+        gevent.spawn(self._answer_when_idle, order.step)
+
+    def _answer_when_idle(self, step: int) -> None:
+        while self._at_work.in_flight:
+            gevent.sleep(POLL_S)
+        self._report()
+        self._say(messages.IDLE, messages.Idle(self._index, step))
+
+    def _cut(self, _: messages.Order) -> None:
+        self._at_work.cut()
+
+    def _finish(self, _: messages.Order) -> None:
+        worker = self._at_work
+        findings = worker.finish()
+        self._report()
+        invalid = tuple(finding.code for finding in findings if finding.invalid)
+        self._say(messages.BYE, messages.Bye(self._index, worker.started, worker.ended, invalid))
+
+    def _heard(self, _: messages.Beat) -> None:
+        self._heard_at = time.monotonic()
+
+    def _watch_master(self) -> None:
+        """Load without a master is load that nobody stops: Locust's own time-out is a minute, ours three seconds."""
+        self._heard_at = time.monotonic()
+        while time.monotonic() - self._heard_at < ORPHAN_S:
+            gevent.sleep(0.2)
+        log.error("the master has been silent for %.0f s: this worker stops", ORPHAN_S)
+        worker = self._at_work
+        worker.close()
+        worker.cut()
+        gevent.sleep(0.1)  # the cut exchanges' users put their end lines into the queue
+        if not worker.closed:
+            worker.finish()
+        os._exit(ExitCode.INVALID)  # Locust's own way out would wait for the master
+
+    def _tell_locust(self, start: AttemptStart, end: AttemptEnd) -> None:
+        """Locust's own table and page: its numbers are rounded and feed nothing of ours."""
+        e2e = timing.done_ns(end)
+        self._runner.environment.events.request.fire(
+            request_type=end.kind,
+            name=f"{start.endpoint} @{start.level}",
+            response_time=0 if e2e is None else e2e / 1e6,
+            response_length=0 if end.answer_chars is None else end.answer_chars,
+            exception=None if end.kind == "ok" else end.kind,
+            context={},
+        )
+
+    def _report_for_ever(self) -> None:
+        pool = get_hub().threadpool
+        while True:
+            due = time.monotonic() + REPORT_S
+            self._report()
+            if not self._at_work.closed:
+                pool.apply(self._at_work.sync)  # fdatasync blocks for milliseconds: off the hub
+            gevent.sleep(max(0.0, due - time.monotonic()))
+
+    def _report(self) -> None:
+        worker = self._at_work
+        interval = messages.Interval(
+            index=self._index,
+            counts=worker.recorder.flush(),
+            in_flight=worker.in_flight,
+            started=worker.started,
+            ended=worker.ended,
+            storage=worker.storage,
+        )
+        self._say(messages.INTERVAL, interval)
+
+    @property
+    def _at_work(self) -> Worker:
+        assert self._worker is not None, "the master sets a worker up before anything else"
+        return self._worker
+
+    def _say(self, name: str, message: msgspec.Struct) -> None:
+        messages.say(self._runner, name, message)

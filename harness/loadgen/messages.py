@@ -1,0 +1,89 @@
+"""What master and workers of one run say to each other, beside Locust's own messages. One second of load is one message."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.records import Block, Frozen
+
+_NAMES = ("setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat")
+SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT = (f"signoff.{name}" for name in _NAMES)
+
+
+class Setup(Frozen, frozen=True):
+    """Master to one worker: which run, and its place in it."""
+
+    run: str
+    index: int
+    count: int
+
+
+class Ready(Frozen, frozen=True):
+    index: int
+
+
+class Open(Frozen, frozen=True):
+    block: Block
+
+
+class Order(Frozen, frozen=True):
+    """A step of the drain or the end; `step` comes back in the answer, so that a late answer is not taken for a new one."""
+
+    step: int
+
+
+class Beat(Frozen, frozen=True):
+    """Master to all, once a second: still here."""
+
+    number: int
+
+
+class Idle(Frozen, frozen=True):
+    index: int
+    step: int
+
+
+class Interval(Frozen, frozen=True):
+    """Worker to master, once a second: what `measure.recorder` collected, and how the worker is."""
+
+    index: int
+    counts: bytes
+    in_flight: int
+    started: int
+    ended: int
+    storage: str | None = None
+
+
+class Bye(Frozen, frozen=True):
+    """The worker's last word: everything it started has ended and is in its journal."""
+
+    index: int
+    started: int
+    ended: int
+    invalid: tuple[str, ...] = ()
+
+
+class Failed(Frozen, frozen=True):
+    """A worker cannot go on: what the user can mend (`bug` False), or an error of ours."""
+
+    index: int
+    error: str
+    bug: bool
+
+
+Message = TypeVar("Message")
+
+
+def say(runner: Any, name: str, message: msgspec.Struct, client: str | None = None) -> None:
+    """Send to the master, to one worker, or (from the master, without `client`) to all workers."""
+    runner.send_message(name, msgspec.msgpack.encode(message), client)
+
+
+def listen(runner: Any, name: str, kind: type[Message], handler: Callable[[Message], None]) -> None:
+    """Call `handler` with each message of this name, decoded."""
+
+    def heard(msg: Any, **_: Any) -> None:
+        handler(msgspec.msgpack.decode(msg.data, type=kind))
+
+    runner.register_message(name, heard)

@@ -1,0 +1,112 @@
+"""From a loaded scenario to a run directory with its manifest: all that happens before any load."""
+
+import hashlib
+import os
+import platform
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness import credentials, results
+from harness.errors import HarnessError
+from harness.loadgen import plan
+from harness.records import SCHEMA_VERSION, Call, Example, Manifest, Rates
+from harness.scenario import Scenario
+from harness.scenario_file import Loaded
+from harness.workload import dataset, prompts
+
+VERSIONS = ("locust", "gevent", "httpx", "hdrhistogram", "prometheus-client", "pandas", "numpy", "scipy", "genai-prices")
+
+
+def write(
+    loaded: Loaded,
+    run: Path,
+    examples: tuple[Example, ...],
+    rates: Mapping[str, Rates | None],
+    urls: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """Write the manifest of a planned run. `urls` are the addresses of simulated endpoints; `rates` are frozen here."""
+    scenario = loaded.scenario
+    manifest = Manifest(
+        v=SCHEMA_VERSION,
+        run_id=run.name,
+        signoff=harness.__version__,
+        created_utc=now.astimezone(UTC).isoformat(timespec="seconds"),
+        state="planned",
+        scenario=loaded.resolved,
+        scenario_sha256=loaded.sha256,
+        dataset=_dataset(loaded, examples),
+        clusters={example.id: example.cluster or example.id for example in examples},
+        seed=scenario.load.seed,
+        plan=plan.build(scenario),
+        rates=dict(rates),
+        urls={name: config.base_url or urls[name] for name, config in scenario.endpoints.items()},
+        host=_host(),
+        versions={name: metadata.version(name) for name in VERSIONS},
+    )
+    results.write_manifest(run, manifest)
+
+
+def sampled(loaded: Loaded) -> tuple[Example, ...]:
+    """The examples of this scenario: all, or a seeded sample in the data set's order."""
+    config = loaded.scenario.prompts
+    examples = dataset.load(loaded.dataset, config.format, config.columns).examples
+    if config.sample is None:
+        return examples
+    if config.sample.n > len(examples):
+        what = f"a sample of {config.sample.n} from {len(examples)} examples"
+        raise HarnessError(what, where="prompts.sample.n", remedy=f"at most {len(examples)}")
+    chosen = random.Random(f"sample:{loaded.scenario.load.seed}").sample(range(len(examples)), config.sample.n)
+    return tuple(examples[index] for index in sorted(chosen))
+
+
+def calls_of(scenario: Scenario, examples: tuple[Example, ...]) -> tuple[Call, ...]:
+    return tuple(prompts.call(example, scenario.prompts.template, scenario.prompts.system) for example in examples)
+
+
+def examples_of(manifest: Manifest) -> dict[str, Example]:
+    """The examples of a run, by id, read again from its data set; one that has changed since is refused."""
+    source = manifest.dataset
+    loaded = dataset.load(Path(source["path"]), source["format"], source["columns"])
+    if loaded.sha256 != source["sha256"]:
+        remedy = "grade with the file that was sent: bring it back from version control"
+        raise HarnessError("the data set has changed since the run", where=source["path"], remedy=remedy)
+    return {example.id: example for example in loaded.examples if example.id in manifest.clusters}
+
+
+def calls(manifest: Manifest) -> tuple[Call, ...]:
+    """What workers replay: the run's examples as prompts, in the data set's order."""
+    return calls_of(Scenario.model_validate(manifest.scenario), tuple(examples_of(manifest).values()))
+
+
+def keys(manifest: Manifest) -> dict[str, str | None]:
+    """API keys by endpoint, from this process's environment or the `.env` beside the scenario. Never written anywhere."""
+    scenario = Scenario.model_validate(manifest.scenario)
+    return credentials.secrets(scenario, Path(manifest.dataset["folder"]), os.environ)
+
+
+def _dataset(loaded: Loaded, examples: tuple[Example, ...]) -> dict[str, Any]:
+    config = loaded.scenario.prompts
+    path = loaded.dataset.resolve()
+    return {
+        "path": str(path),
+        "folder": str(loaded.folder.resolve()),
+        "format": config.format,
+        "columns": dict(config.columns),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "n": len(examples),
+    }
+
+
+def _host() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+    }

@@ -1,0 +1,252 @@
+"""What one load-making process holds: prebuilt requests, journals, counters. Its users share it; it serves no HTTP.
+
+Everything about an attempt that can wait (decoding, classification, the journal's end line, histograms) is done in the drain's
+slices, after the user has sent its next request.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import StorageError
+from harness.loadgen import attempt
+from harness.loadgen.attempt import Asked, Window
+from harness.loadgen.drain import Drain
+from harness.loadgen.exchange import Exchange
+from harness.loadgen.gate import Gate
+from harness.loadgen.plan import share
+from harness.loadgen.port import Port
+from harness.loadgen.resolver import Resolver
+from harness.loadgen.transport import Transport
+from harness.measure.recorder import Recorder
+from harness.records import (
+    SCHEMA_VERSION,
+    AttemptEnd,
+    AttemptStart,
+    Block,
+    BlockMark,
+    Call,
+    Ending,
+    Finding,
+    JournalHead,
+    Manifest,
+    Phase,
+)
+from harness.results import LineLog
+from harness.scenario import Scenario
+from harness.wire.transcript import Transcript
+from harness.workload.sampler import Order
+
+BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass
+class Seat:
+    """One simulated user: its number on this worker, its way out per endpoint, its place in the order of examples."""
+
+    number: int
+    transports: dict[str, Transport] = field(default_factory=dict)
+    cell: int = -1
+    taken: int = 0
+    failures: int = 0
+
+
+class Worker:
+    """`index` of `count` workers; `calls` are all examples as prompts, in the data set's order."""
+
+    def __init__(
+        self, run: Path, manifest: Manifest, calls: tuple[Call, ...], keys: Mapping[str, str | None], index: int, count: int
+    ) -> None:
+        scenario = Scenario.model_validate(manifest.scenario)
+        self.gate = Gate()
+        self.drain = Drain()
+        self.recorder = Recorder()
+        self.in_flight = self.started = self.ended = 0
+        self.storage: str | None = None
+        self.on_end: Callable[[AttemptStart, AttemptEnd], None] | None = None
+        self.closed = False
+        self._index, self._count = index, count
+        self._calls, self._seed = calls, manifest.seed
+        self._ports = {name: Port(name, config, manifest.urls[name], keys[name]) for name, config in scenario.endpoints.items()}
+        self._resolver = Resolver()
+        self._orders: dict[tuple[str, int], Order] = {}
+        self._windows: dict[int, Window] = {}
+        self._block: Block | None = None
+        self._seats = 0
+        self._journal = LineLog(run / f"journal-{index:03d}.jsonl")
+        self._answers = LineLog(run / f"answers-{index:03d}.jsonl")
+        self._journal.write(
+            JournalHead(
+                v=SCHEMA_VERSION,
+                run=manifest.run_id,
+                worker=index,
+                pid=os.getpid(),
+                host=socket.gethostname(),
+                monotonic_ns=time.monotonic_ns(),
+                wall_ns=time.time_ns(),
+            )
+        )
+
+    # blocks ----------------------------------------------------------------------------------------------------------
+
+    def open(self, block: Block) -> None:
+        """Enter a block: the first users of this worker's share work on it from now on."""
+        self.close()
+        self._block = block
+        users = share(block.concurrency, self._index, self._count)
+        now_ns = self._mark(block, "open", users)
+        if block.phase is Phase.MEASURE:
+            self._windows[block.cell] = Window(now_ns, None)
+        self.gate.open(block, users)
+
+    def close(self) -> None:
+        """Leave the block: nobody starts another request."""
+        self.gate.close()
+        block, self._block = self._block, None
+        if block is None:
+            return
+        now_ns = self._mark(block, "close", 0)
+        if block.phase is Phase.MEASURE:
+            self._windows[block.cell] = Window(self._windows[block.cell].open_ns, now_ns)
+
+    def cut(self) -> None:
+        """The drain limit has passed: what is still in flight ends as cancelled, with what was seen."""
+        for exchange in list(self.drain.exchanges):
+            exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut at the drain limit")
+
+    def _mark(self, block: Block, edge: str, users: int) -> int:
+        now_ns = time.monotonic_ns()
+        self._journal.write(BlockMark(block=block.id, edge=edge, at_ns=now_ns, users=users))  # type: ignore[arg-type]
+        return now_ns
+
+    # attempts --------------------------------------------------------------------------------------------------------
+
+    def seat(self) -> Seat:
+        self._seats += 1
+        return Seat(self._seats - 1)
+
+    def leave(self, seat: Seat) -> None:
+        for transport in seat.transports.values():
+            transport.close()
+
+    def attempt(self, seat: Seat, block: Block) -> float:
+        """One request of this user, from dispatch to the end of its response; returns seconds to pause before the next.
+
+        The pause is not latency: it keeps a user whose endpoint fails at once from hammering it.
+        """
+        port = self._ports[block.endpoint]
+        call = self._next_call(seat, block)
+        request = port.request(call)
+        transcript = Transcript(port.asked.dialect)
+        now_ns = time.monotonic_ns()
+        start = AttemptStart(
+            id=f"{self._index}-{self.started}",
+            endpoint=block.endpoint,
+            level=block.level,
+            phase=block.phase,
+            block=block.id,
+            example=call.example,
+            user=seat.number * self._count + self._index,
+            dispatched_ns=now_ns,
+        )
+        self.started += 1
+        self._write(self._journal, start)
+        exchange = Exchange(transcript, port.deadlines, now_ns)
+        self.in_flight += 1
+        try:
+            self._transport(seat, port).perform(request, exchange)
+        finally:
+            self.drain.later(partial(self._finish, start, exchange, transcript, port.asked, block.cell))
+        answered = exchange.ending is Ending.COMPLETE and exchange.parser.status == 200
+        seat.failures = 0 if answered else seat.failures + 1
+        return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)]
+
+    def _next_call(self, seat: Seat, block: Block) -> Call:
+        if seat.cell != block.cell:
+            seat.cell, seat.taken = block.cell, 0
+        position = seat.number * self._count + self._index + seat.taken * block.concurrency
+        seat.taken += 1
+        return self._calls[self._order(block).index(position)]
+
+    def _order(self, block: Block) -> Order:
+        """The same order at every endpoint, so that each answers the same prompts; another for each repetition."""
+        key = (block.level, block.repetition)
+        if key not in self._orders:
+            self._orders[key] = Order(f"{self._seed}/{block.level}/{block.repetition}", len(self._calls))
+        return self._orders[key]
+
+    def _transport(self, seat: Seat, port: Port) -> Transport:
+        transport = seat.transports.get(port.name)
+        if transport is None:
+            transport = seat.transports[port.name] = Transport(self.drain, self._resolver, port.tls)
+        return transport
+
+    def _finish(self, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int) -> None:
+        done = attempt.finish(start, exchange, transcript, asked, self._windows.get(cell))
+        if done.answer is not None:
+            self._write(self._answers, done.answer)  # before the end line: a finished attempt always has its answer
+        self._write(self._journal, done.end)
+        self.ended += 1
+        self.in_flight -= 1
+        self.recorder.observe(start, done.end, done.icl_ns)
+        if self.on_end is not None:
+            self.on_end(start, done.end)
+
+    def _write(self, log: LineLog, record: msgspec.Struct) -> None:
+        """A full disk stops the load; it must not kill the users one by one."""
+        try:
+            log.write(record)
+        except StorageError as failed:
+            self.storage = self.storage or str(failed)
+            self.gate.close()
+
+    # the end ---------------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """To disk: a power cut loses nothing before this. Slow: call it off the hub."""
+        self._answers.sync()
+        self._journal.sync()
+
+    def finish(self) -> list[Finding]:
+        """Everything has ended: write the findings of this process and close its files."""
+        self.drain.run_backlog()
+        findings = _findings(self.drain)
+        for finding in findings:
+            self._write(self._journal, finding)
+        self.sync()
+        self.closed = True
+        self._journal.close()
+        self._answers.close()
+        return findings
+
+
+def _findings(drain: Drain) -> list[Finding]:
+    """What this process has to say against its own numbers."""
+    found = []
+    if drain.bugs:
+        found.append(
+            Finding(
+                code="internal",
+                what=f"signoff's own code failed {len(drain.bugs)} times: {drain.bugs[0]!r}",
+                why="attempts that met it have no true outcome",
+                remedy="report it with the run directory; the numbers of this run are not to be used",
+                invalid=True,
+            )
+        )
+    clock = drain.clock
+    if clock.steps:
+        found.append(
+            Finding(
+                code="clock_step",
+                what=f"the wall clock moved {clock.steps} times, by up to {clock.largest_step_ns / 1e6:.1f} ms",
+                why="kernel stamps are on that clock; each drain converts anew, so a stamp errs by one step at most",
+                remedy="let NTP settle before a run, or stop it for the run",
+            )
+        )
+    return found

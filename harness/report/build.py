@@ -1,0 +1,80 @@
+"""Everything that the report stage makes from a run directory, written beside the journals it came from.
+
+The rule: same journals, scores, manifest and prices, same bytes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from harness import results
+from harness.errors import HarnessError, InvalidRunError, nearest
+from harness.measure import hlog
+from harness.records import Rates
+from harness.report import html, join, scorecard, summary
+from harness.report.cells import Cell, cells
+from harness.report.figures import Summary, encode
+from harness.report.spreadsheet import csv_text
+from harness.results import Run
+from harness.scenario import Scenario
+
+HTML, SCORECARD, JOINED, HLOG = "report.html", "scorecard.csv", "joined.csv", "histograms.hlog"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was made of a run: its figures, and the folder that now holds them."""
+
+    path: Path
+    run: Run
+    frame: pd.DataFrame
+    summary: Summary
+
+
+def build(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Built:
+    """Read the run, make every figure, and write summary.json, scorecard.csv, joined.csv, histograms.hlog and report.html.
+
+    reprice  prices by endpoint that replace those frozen into the manifest
+    Raises HarnessError for a price of an endpoint that the run has not, InvalidRunError for a run without a measure phase.
+    """
+    run = results.read_run(run_dir)
+    rates = _rates(run, reprice or {})
+    scenario = Scenario.model_validate(run.manifest.scenario)
+    frame = join.frame(run, rates, graded=scenario.grading is not None)
+    measured = list(cells(run, frame))
+    if not measured:
+        raise InvalidRunError("the plan has no measure phase: nothing to report", where=str(run_dir))
+    figures = summary.summarise(run, scenario, measured, rates)
+    files = {
+        results.SUMMARY: encode(figures),
+        SCORECARD: scorecard.as_csv(scorecard.rows(figures)).encode(),
+        JOINED: csv_text(list(frame.columns), frame.itertuples(index=False)).encode(),
+        HLOG: _hlog(run, measured).encode(),
+        HTML: html.render(figures, measured).encode(),
+    }
+    for name, data in files.items():
+        results.write_atomic(run_dir / name, data)
+    return Built(path=run_dir, run=run, frame=frame, summary=figures)
+
+
+def _rates(run: Run, reprice: Mapping[str, Rates]) -> dict[str, Rates | None]:
+    for name in reprice:
+        if name not in run.manifest.rates:
+            raise HarnessError(f"no endpoint {name!r} in this run to price", remedy=nearest(name, run.manifest.rates))
+    return {**run.manifest.rates, **reprice}
+
+
+def _hlog(run: Run, measured: Sequence[Cell]) -> str:
+    """Every histogram that holds something, tagged endpoint/level/metric, over the measure window of its cell."""
+    return hlog.write(_tagged(measured), datetime.fromisoformat(run.manifest.created_utc).timestamp())
+
+
+def _tagged(measured: Sequence[Cell]) -> Iterator[hlog.TaggedHistogram]:
+    for cell in measured:
+        for column, metric in cell.metrics.items():
+            if metric.histogram.n:
+                tag = f"{cell.endpoint}/{cell.level}/{column.removesuffix('_s')}"
+                yield hlog.TaggedHistogram(tag, 0.0, 0.0 if cell.window_s is None else cell.window_s, metric.histogram)

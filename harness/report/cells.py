@@ -1,0 +1,94 @@
+"""A cell: all attempts of one endpoint at one level, over all repetitions, with its histograms.
+
+The rule: latencies are over the successful (`ok`) attempts that began in a measure phase; rates are over what arrived inside
+the measure window, whenever it began.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.measure.histogram import Pairs
+from harness.records import AttemptEnd, Phase
+from harness.report.distribution import Gaps, Measured, exact, pooled
+from harness.report.join import OK, SCHEDULED, SERVICE, measured
+from harness.report.windows import Windows
+from harness.results import Run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """rows: every attempt of the cell in any phase; measured: those that began in a measure phase.
+
+    window_s  None where no worker closed a measure window
+    metrics   by column name of the join, and `icl_s`, `itl_s`
+    """
+
+    endpoint: str
+    level: str
+    concurrency: int
+    window_s: float | None
+    rows: pd.DataFrame
+    measured: pd.DataFrame
+    metrics: dict[str, Measured]
+
+
+def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
+    """Every cell of the plan, also one that nobody reached, in the order of endpoint and concurrency."""
+    seconds = Windows(run.manifest.plan, run.marks).seconds()
+    planned = {(b.endpoint, b.level): b.concurrency for b in run.manifest.plan if b.phase is Phase.MEASURE}
+    for (endpoint, level), concurrency in sorted(planned.items(), key=lambda item: (item[0][0], item[1])):
+        rows = frame[(frame["endpoint"] == endpoint) & (frame["level"] == level)]
+        began = measured(rows)
+        yield Cell(
+            endpoint=endpoint,
+            level=level,
+            concurrency=concurrency,
+            window_s=seconds.get((endpoint, level)),
+            rows=rows,
+            measured=began,
+            metrics=_metrics(run, began[began["kind"] == OK]),
+        )
+
+
+def _metrics(run: Run, ok: pd.DataFrame) -> dict[str, Measured]:
+    streamed = ok[ok["ttft_s"].notna()]
+    ends = [end for position in streamed.index if (end := run.attempts[position].end) is not None]
+    named = {name: _exact(ok[name]) for name in (*SERVICE, *SCHEDULED)}
+    return named | {"icl_s": _chunk_gaps(ends, len(ok)), "itl_s": _token_gaps(ends, len(ok))}
+
+
+def _exact(column: pd.Series) -> Measured:
+    known = column.dropna().to_numpy()
+    return exact(known, len(column) - len(known), _why_none(len(column), "have no value"))
+
+
+def _chunk_gaps(ends: list[AttemptEnd], successes: int) -> Measured:
+    longest_ns = max((end.icl_max_ns for end in ends if end.icl_max_ns is not None), default=None)
+    known = [Gaps(end.icl, _span_ns(end)) for end in ends]
+    return pooled(known, longest_ns, successes - len(known), _why_none(successes, "have no gap: they came in one read"))
+
+
+def _token_gaps(ends: list[AttemptEnd], successes: int) -> Measured:
+    known = [Gaps(pairs, _span_ns(end)) for end in ends if (pairs := token_gaps(end)) is not None]
+    return pooled(known, None, successes - len(known), _why_none(successes, "do not tell the tokens of each chunk"))
+
+
+def token_gaps(end: AttemptEnd) -> Pairs | None:
+    """Gaps per token: as journalled, or the gaps per chunk where every chunk was one token read by itself; else unknown."""
+    if end.itl is not None or not end.icl:
+        return end.itl or ()
+    single = end.usage is not None and end.usage.output_tokens == end.chunks and end.coalesced == 0
+    return end.icl if single else None
+
+
+def _span_ns(end: AttemptEnd) -> int:
+    """What the gaps add up to, however they are shared out over tokens."""
+    if end.first_token_ns is None or end.last_token_ns is None:
+        return 0
+    return end.last_token_ns - end.first_token_ns
+
+
+def _why_none(successes: int, why: str) -> str:
+    return f"all {successes} successful attempts {why}" if successes else "no successful attempt"

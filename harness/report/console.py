@@ -1,0 +1,68 @@
+"""The scorecard on a terminal: a table of at most 100 columns, then the verdict in sentences."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.report import scorecard, verdict, wording
+from harness.report.figures import Summary
+from harness.report.scorecard import Row
+
+WIDTH = 100
+_LEGEND = (
+    f"TTFT, e2e, ITL: p50 above p99. tok/s: one user above all. {wording.MISSING} not estimable. ≥ some attempts unpriced.",
+    "SLO, in the order below: ✓ met, ✗ missed, ? not estimable.",
+)
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print table and verdict. Nothing that came from outside is read as markup, and its control characters are gone."""
+    console.print(_table(scorecard.rows(summary)), width=WIDTH)
+    for line in (*_LEGEND, ""):
+        console.print(Text(line, style="dim"), width=WIDTH)
+    style = "bold green" if summary.valid else "bold red"
+    console.print(Text(verdict.validity(summary), style=style), width=WIDTH)
+    for line in (*verdict.objectives(summary), verdict.sentence(summary)):
+        console.print(Text(wording.plain(line)), width=WIDTH)
+    for finding in summary.findings:
+        said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."
+        console.print(Text(wording.plain(said), style="yellow"), width=WIDTH)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, width=WIDTH)
+    table.add_column("endpoint", overflow="fold", min_width=10)
+    for heading in ("users", "success\n95 %", "TTFT", "e2e", "ITL", "tok/s", "req/s\nerrors", "USD/task\n/success", "SLO"):
+        table.add_column(heading, justify="right", overflow="fold", no_wrap=heading != "SLO")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in _cells(row)))
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        wording.plain(row.endpoint),
+        row.level,
+        f"{wording.percent(row.success_ratio)}\n{_interval(row)}",
+        f"{wording.seconds(row.ttft_p50_s)}\n{wording.seconds(row.ttft_p99_s)}",
+        f"{wording.seconds(row.e2e_p50_s)}\n{wording.seconds(row.e2e_p99_s)}",
+        f"{wording.seconds(row.itl_p50_s)}\n{wording.seconds(row.itl_p99_s)}",
+        f"{wording.number(row.output_tokens_per_s_user)}\n{wording.number(row.output_tokens_per_s_system)}",
+        f"{wording.number(row.requests_per_s)}\n{wording.percent(row.errors_ratio)}",
+        f"{_bounded(row, wording.usd(row.usd_per_task))}\n{_bounded(row, wording.usd(row.usd_per_success))}",
+        row.slo,
+    )
+
+
+def _interval(row: Row) -> str:
+    if row.success_low is None or row.success_high is None:
+        return wording.MISSING
+    return f"{row.success_low * 100:.0f}-{row.success_high * 100:.0f}"
+
+
+def _bounded(row: Row, amount: str) -> str:
+    """An amount that leaves attempts out says so."""
+    return f"≥ {amount}" if row.unpriced and amount != wording.MISSING else amount

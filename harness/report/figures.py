@@ -1,0 +1,246 @@
+"""The shape of summary.json: every figure of a run, by endpoint and level.
+
+The rule: a figure that cannot be given is None, and `reason` of the same record says why under the figure's name.
+"""
+
+import json
+from decimal import Decimal
+
+import msgspec
+
+from harness.records import Finding, Rates
+
+SUMMARY_VERSION = 1
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
+CONFIDENCE = 0.95
+
+Bounds = tuple[float, float]
+UsdBounds = tuple[Decimal, Decimal]
+
+
+class Distribution(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric in seconds over the successful attempts of a cell.
+
+    n         values: one an attempt, or one a gap for icl and itl
+    missing   successful attempts that have no value
+    interval  95 % distribution-free interval of each percentile that is given
+    """
+
+    n: int
+    missing: int
+    min: float | None = None
+    mean: float | None = None
+    max: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p99_9: float | None = None
+    interval: dict[str, Bounds] = {}
+    reason: dict[str, str] = {}
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """Every metric from one origin: `sent` for service, the intended arrival for scheduled. The gaps have no origin."""
+
+    ttft_s: Distribution
+    ttfo_s: Distribution
+    icl_s: Distribution
+    itl_s: Distribution
+    tpot_s: Distribution
+    e2e_s: Distribution
+
+
+class LatencyAll(msgspec.Struct, frozen=True, kw_only=True):
+    """e2e from `sent` with every attempt that gave no good answer at +infinity; None says `not reached` or not estimable."""
+
+    n: int
+    failed: int
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p99_9: float | None = None
+    reason: dict[str, str] = {}
+
+
+class Attempts(msgspec.Struct, frozen=True, kw_only=True):
+    """The three denominators. attempted leaves out what was dropped unsent; by_kind adds up to offered."""
+
+    offered: int
+    attempted: int
+    successful: int | None
+    by_kind: dict[str, int]
+
+
+class Proportion(msgspec.Struct, frozen=True, kw_only=True):
+    """k of n with its 95 % interval; for success, attempts whose clusters repeat count for less than n."""
+
+    k: int | None
+    n: int
+    ratio: float | None = None
+    interval: Bounds | None = None
+    reason: dict[str, str] = {}
+
+
+class OutputRate(msgspec.Struct, frozen=True, kw_only=True):
+    """Output tokens a second.
+
+    system         tokens of the cell that arrived inside the window, per second of window; a lower bound while `uncounted` > 0
+    per_user       median of 1 / TPOT
+    uncounted      attempts with chunks inside the window whose tokens are unknown
+    """
+
+    system: float | None
+    per_user: float | None
+    uncounted: int
+    reason: dict[str, str] = {}
+
+
+class Goodput(msgspec.Struct, frozen=True, kw_only=True):
+    """Who counts as good. completed and good are inside the window; tpot_skipped had one token, undetermined lack a stamp."""
+
+    completed: int
+    good: int
+    tpot_skipped: int
+    undetermined: int
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """US dollars of all attempts of the measure phase, failures included.
+
+    total    over the `priced` attempts; while `unpriced` > 0 it and its ratios are lower bounds
+    at_most  the same if every unpriced attempt cost as much as the dearest priced one
+    interval 95 % interval of per_success; it holds what the unpriced attempts leave open, too
+    """
+
+    total: Decimal | None = None
+    total_at_most: Decimal | None = None
+    per_attempt: Decimal | None = None
+    per_attempt_at_most: Decimal | None = None
+    per_success: Decimal | None = None
+    per_success_at_most: Decimal | None = None
+    interval: UsdBounds | None = None
+    priced: int
+    unpriced: int
+    reason: dict[str, str] = {}
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums over the attempts that reported the count; None where none did. source counts attempts by who counted.
+
+    missing       attempts that streamed something and reported no output count
+    cached_ratio  cached reads / input, over the attempts that reported both
+    """
+
+    input: int | None
+    output: int | None
+    cached_read: int | None
+    reasoning: int | None
+    cached_ratio: float | None
+    source: dict[str, int]
+    missing: int
+
+
+class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One service-level objective at one endpoint and level. met is None where the value is not estimable."""
+
+    text: str
+    value: float | None
+    met: bool | None
+    reason: str | None = None
+
+
+class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint at one level, over all repetitions: a cell."""
+
+    concurrency: int
+    window_s: float | None
+    attempts: Attempts
+    service: Latency
+    scheduled: Latency
+    done_s: Distribution
+    connect_wait_s: Distribution
+    latency_all: LatencyAll
+    output_tokens_per_s: OutputRate
+    requests_per_s: float | None
+    goodput_per_s: float | None
+    goodput: Goodput | None
+    success: Proportion
+    errors: Proportion
+    usd: Spend
+    tokens: Tokens
+    slo: tuple[ObjectiveResult, ...]
+    reason: dict[str, str] = {}
+
+
+class EndpointFigures(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    simulated: bool
+    rates: Rates | None
+    peak: str
+    levels: dict[str, LevelFigures]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """The best endpoint minus another one, paired by example.
+
+    interval         of the difference; holds together with all other differences of the comparison at its confidence
+    distinguishable  the interval lies wholly on the best one's side of zero; None where there is no interval
+    """
+
+    other: str
+    value: float | None
+    interval: Bounds | None
+    distinguishable: bool | None
+    reason: str | None = None
+
+
+class Ranking(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is best at one figure (`success`, `e2e_s` or `usd_per_success`) and how surely.
+
+    best      None where fewer than two endpoints can be ranked
+    unranked  endpoints that lack the figure, or have it over too few clusters
+    """
+
+    figure: str
+    best: str | None
+    differences: tuple[Difference, ...]
+    unranked: tuple[str, ...] = ()
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    level: str
+    confidence: float
+    rankings: tuple[Ranking, ...]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """`peak` is the level of highest concurrency in the plan; an endpoint's own `peak` is the highest planned for it."""
+
+    v: int = SUMMARY_VERSION
+    run_id: str
+    scenario: str
+    signoff: str
+    created_utc: str
+    state: str
+    valid: bool
+    scorer: str | None
+    seed: int
+    repetitions: int
+    peak: str
+    endpoints: dict[str, EndpointFigures]
+    comparison: Comparison | None
+    findings: tuple[Finding, ...]
+    torn_lines: int
+
+
+def encode(summary: Summary) -> bytes:
+    """summary.json: same summary, same bytes. Decimals are strings without an exponent; infinities and NaN are errors."""
+    plain = msgspec.to_builtins(summary, builtin_types=(Decimal,))
+    return json.dumps(plain, indent=1, allow_nan=False, default=_plain_decimal).encode() + b"\n"
+
+
+def _plain_decimal(value: object) -> str:
+    assert isinstance(value, Decimal), f"summary holds a {type(value).__name__}"
+    return f"{value:f}"

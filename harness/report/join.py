@@ -1,0 +1,198 @@
+"""The join: one row per attempt, with what happened, what was right and what was paid, side by side by attempt id.
+
+The rule: missing stays missing. Money is Decimal in an object column, durations are seconds, stamps are whole nanoseconds.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from harness.measure import timing
+from harness.price.cost import cost
+from harness.records import AttemptEnd, AttemptStart, Block, GradeRow, Phase, Rates, Usage
+from harness.report.windows import Windows
+from harness.results import Attempt, Run
+
+OK, LOST, CANCELLED, DROPPED = "ok", "lost_worker", "cancelled", "dropped"
+
+# Timing by column: from `sent`, and from the intended arrival. Each gives nanoseconds or None.
+SERVICE: Mapping[str, Callable[[AttemptEnd], float | None]] = {
+    "ttft_s": timing.ttft_ns,
+    "ttfo_s": timing.ttfo_ns,
+    "tpot_s": timing.tpot_ns,
+    "e2e_s": timing.e2e_ns,
+    "done_s": timing.done_ns,
+}
+SCHEDULED: Mapping[str, Callable[[AttemptStart, AttemptEnd], float | None]] = {
+    "ttft_scheduled_s": timing.ttft_scheduled_ns,
+    "ttfo_scheduled_s": timing.ttfo_scheduled_ns,
+    "e2e_scheduled_s": timing.e2e_scheduled_ns,
+    "connect_wait_s": timing.connect_wait_ns,
+}
+
+# Kinds for which nobody bills when no usage came: the request was turned away or no part of an answer was given (reference
+# faults, section 4). Every kind that starts with `http_` belongs here too.
+_UNBILLED = frozenset(
+    {
+        "dropped",
+        "dns",
+        "tls",
+        "connect_refused",
+        "connect_error",
+        "timeout_connect",
+        "conn_lost",
+        "unexpected_content",
+        "empty_body",
+        "context_length",
+        "model_not_found",
+        "quota_exhausted",
+    }
+)
+
+# Every column in order. Whole numbers with gaps are Int64, because as floats stamps would lose digits; the rest that may be
+# missing and is no float stays an object, so that None stays None.
+DTYPES = (
+    dict.fromkeys(["id", "endpoint", "level"], "object")
+    | {"concurrency": "int64", "phase": "object"}
+    | dict.fromkeys(["block", "repetition", "worker", "user"], "int64")
+    | dict.fromkeys(["example", "cluster", "kind", "flags"], "object")
+    | {"http_status": "Int64"}
+    | dict.fromkeys(["finish", "model", "error_code", "error"], "object")
+    | dict.fromkeys(["dispatched_ns", "done_ns"], "Int64")
+    | dict.fromkeys([*SERVICE, *SCHEDULED, "icl_mean_s", "icl_max_s"], "float64")
+    | dict.fromkeys(["chunks", "coalesced", "clamped", "window_chunks"], "Int64")
+    | {"window_tokens": "float64", "done_in_window": "bool"}
+    | dict.fromkeys(["input_tokens", "cached_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"], "Int64")
+    | dict.fromkeys(["usage_source", "usd"], "object")
+    | {"score": "float64"}
+    | dict.fromkeys(["parsed", "passed", "success"], "object")
+)
+
+
+def frame(run: Run, rates: Mapping[str, Rates | None], *, graded: bool) -> pd.DataFrame:
+    """One row per attempt in the order of `run.attempts`, indexed by position there; columns as in `DTYPES`.
+
+    rates   price of each endpoint; None or absent leaves its attempts unpriced
+    graded  whether the scenario names a scorer: then an answer is a success only once its grade says so
+    """
+    blocks = {block.id: block for block in run.manifest.plan}
+    windows = Windows(run.manifest.plan, run.marks)
+    rows = [
+        _identity(attempt, blocks[attempt.start.block], run.manifest.clusters)
+        | _timing(attempt)
+        | _window(attempt, blocks[attempt.start.block].cell, windows)
+        | _tokens(attempt.end)
+        | {"usd": usd(attempt.end, rates.get(attempt.start.endpoint))}
+        | _judged(attempt, run.grades, graded=graded)
+        for attempt in run.attempts
+    ]
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in DTYPES.items()})
+
+
+def kind(end: AttemptEnd | None) -> str:
+    """The outcome kind; a start without an end was lost with its worker."""
+    return LOST if end is None else end.kind
+
+
+def usd(end: AttemptEnd | None, rates: Rates | None) -> Decimal | None:
+    """What this attempt cost; None where there is no price, or where tokens were likely billed and nobody said how many."""
+    if end is None or rates is None:
+        return None
+    if end.usage is None and (end.kind in _UNBILLED or end.kind.startswith("http_")):
+        return Decimal(0)
+    return cost(end.usage, rates).total_usd
+
+
+def _identity(attempt: Attempt, block: Block, clusters: Mapping[str, str]) -> dict[str, Any]:
+    start, end = attempt.start, attempt.end
+    return {
+        "id": start.id,
+        "endpoint": start.endpoint,
+        "level": start.level,
+        "concurrency": block.concurrency,
+        "phase": str(start.phase),
+        "block": start.block,
+        "repetition": block.repetition,
+        "worker": attempt.worker,
+        "user": start.user,
+        "example": start.example,
+        "cluster": clusters.get(start.example, start.example),
+        "kind": kind(end),
+        "flags": "" if end is None else ";".join(end.flags),
+        "http_status": end and end.http_status,
+        "finish": end and end.finish,
+        "model": end and end.model,
+        "error_code": end and end.error_code,
+        "error": end and end.error,
+        "dispatched_ns": start.dispatched_ns,
+        "done_ns": end and end.done_ns,
+    }
+
+
+def _timing(attempt: Attempt) -> dict[str, float | None]:
+    start, end = attempt.start, attempt.end
+    if end is None:
+        return dict.fromkeys([*SERVICE, *SCHEDULED, "icl_mean_s", "icl_max_s"])
+    service = {name: _seconds(metric(end)) for name, metric in SERVICE.items()}
+    scheduled = {name: _seconds(metric(start, end)) for name, metric in SCHEDULED.items()}
+    gaps = {"icl_mean_s": _seconds(_mean_gap_ns(end)), "icl_max_s": _seconds(end.icl_max_ns)}
+    return service | scheduled | gaps
+
+
+def _mean_gap_ns(end: AttemptEnd) -> float | None:
+    """The gaps between reads add up to last_token - first_token; None without a gap."""
+    count = sum(times for _, times in end.icl)
+    if not count or end.first_token_ns is None or end.last_token_ns is None:
+        return None
+    return (end.last_token_ns - end.first_token_ns) / count
+
+
+def _window(attempt: Attempt, cell: int, windows: Windows) -> dict[str, Any]:
+    end = attempt.end
+    known = end is not None and windows.known(cell, attempt.worker)
+    return {
+        "chunks": end and end.chunks,
+        "coalesced": end and end.coalesced,
+        "clamped": end and end.clamped,
+        "window_chunks": end.window_chunks if end is not None and known else None,
+        "window_tokens": timing.window_tokens(end) if end is not None and known else None,
+        "done_in_window": end is not None and windows.inside(cell, attempt.worker, end.done_ns),
+    }
+
+
+def _tokens(end: AttemptEnd | None) -> dict[str, Any]:
+    told = end is not None and end.usage is not None
+    usage = end.usage if end is not None and end.usage is not None else Usage()
+    return {
+        "input_tokens": usage.input_tokens,
+        "cached_read_tokens": usage.cached_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "usage_source": usage.source if told else None,
+    }
+
+
+def _judged(attempt: Attempt, grades: Mapping[tuple[str, str], GradeRow], *, graded: bool) -> dict[str, Any]:
+    """success: ok and, where the scenario grades, passed; None while an ok answer has no grade yet."""
+    end = attempt.end
+    ok = end is not None and end.kind == OK
+    row = None if end is None or end.answer_sha256 is None else grades.get((attempt.start.example, end.answer_sha256))
+    passed = None if row is None else row.grade.passed
+    return {
+        "score": None if row is None else row.grade.score,
+        "parsed": None if row is None else row.grade.parsed,
+        "passed": passed,
+        "success": ok and passed if graded else ok,
+    }
+
+
+def _seconds(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9
+
+
+def measured(frame: pd.DataFrame) -> pd.DataFrame:
+    """The attempts that the figures are about: those that began in a measure phase."""
+    return frame[frame["phase"] == str(Phase.MEASURE)]

@@ -1,0 +1,161 @@
+"""summary.json: every figure of a run, made from the joined attempts and nothing else.
+
+The rule: the same run gives the same bytes, so there is no clock here and every random draw is seeded by the manifest.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import pandas as pd
+
+from harness.measure import slo, stats
+from harness.records import Rates
+from harness.report import objectives
+from harness.report.cells import Cell
+from harness.report.compare import compare
+from harness.report.distribution import failure_aware
+from harness.report.figures import (
+    Attempts,
+    EndpointFigures,
+    Latency,
+    LevelFigures,
+    OutputRate,
+    Proportion,
+    Summary,
+)
+from harness.report.join import CANCELLED, DROPPED, OK
+from harness.report.spend import spend, tokens
+from harness.results import Run
+from harness.scenario import Scenario
+
+# Kinds that are an answer, if not the wanted one: a refusal is no error.
+_ANSWERED = frozenset({OK, "refused", "blocked_input", "blocked_output"})
+_NO_WINDOW = "no worker closed a measure window of this level"
+
+
+def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[str, Rates | None]) -> Summary:
+    """Every figure of the run. `cells` as `report.cells.cells` gives them, priced at `rates`."""
+    manifest = run.manifest
+    targets = [slo.parse(text) for text in scenario.slo]
+    levels = {(cell.endpoint, cell.level): _level(cell, targets, rates.get(cell.endpoint), manifest.seed) for cell in cells}
+    highest = max(cells, key=lambda cell: cell.concurrency)
+    return Summary(
+        run_id=manifest.run_id,
+        scenario=scenario.name,
+        signoff=manifest.signoff,
+        created_utc=manifest.created_utc,
+        state=manifest.state,
+        valid=not any(finding.invalid for finding in run.findings),
+        scorer=None if scenario.grading is None else scenario.grading.scorer,
+        seed=manifest.seed,
+        repetitions=scenario.load.repetitions,
+        peak=highest.level,
+        endpoints={
+            name: EndpointFigures(
+                model=endpoint.model,
+                simulated=endpoint.simulated is not None,
+                rates=rates.get(name),
+                peak=max((cell for cell in cells if cell.endpoint == name), key=lambda cell: cell.concurrency).level,
+                levels={level: figures for (owner, level), figures in levels.items() if owner == name},
+            )
+            for name, endpoint in scenario.endpoints.items()
+        },
+        comparison=compare([cell for cell in cells if cell.level == highest.level], manifest.seed),
+        findings=tuple(run.findings),
+        torn_lines=run.torn,
+    )
+
+
+def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, seed: int) -> LevelFigures:
+    """All figures of one cell, then the objectives held against them."""
+    metrics = {name: measured.figures for name, measured in cell.metrics.items()}
+    gaps = {name: metrics[name] for name in ("icl_s", "itl_s", "tpot_s")}
+    judged = _judged(cell.measured)
+    completed = int((cell.rows["done_in_window"] & cell.rows["kind"].eq(OK)).sum())
+    bounds_s = slo.per_request(targets)
+    good = objectives.goodput(cell.rows, bounds_s) if bounds_s else None
+    reason = {} if bounds_s else {"goodput_per_s": "the scenario has no latency objective"}
+    if cell.window_s is None:
+        reason = dict.fromkeys(["window_s", "requests_per_s", "goodput_per_s"], _NO_WINDOW)
+    figures = LevelFigures(
+        concurrency=cell.concurrency,
+        window_s=cell.window_s,
+        attempts=_attempts(cell.measured),
+        service=Latency(ttft_s=metrics["ttft_s"], ttfo_s=metrics["ttfo_s"], e2e_s=metrics["e2e_s"], **gaps),
+        scheduled=Latency(
+            ttft_s=metrics["ttft_scheduled_s"], ttfo_s=metrics["ttfo_scheduled_s"], e2e_s=metrics["e2e_scheduled_s"], **gaps
+        ),
+        done_s=metrics["done_s"],
+        connect_wait_s=metrics["connect_wait_s"],
+        latency_all=failure_aware(cell.metrics["e2e_s"], len(judged)),
+        output_tokens_per_s=_output_rate(cell),
+        requests_per_s=_per_second(completed, cell.window_s),
+        goodput_per_s=None if good is None else _per_second(good.good, cell.window_s),
+        goodput=good,
+        success=_success(judged),
+        errors=_proportion(~judged["kind"].isin(_ANSWERED), judged["cluster"]),
+        usd=spend(cell.measured, seed, priced_endpoint=rates is not None),
+        tokens=tokens(cell.measured),
+        slo=(),
+        reason=reason,
+    )
+    return msgspec.structs.replace(figures, slo=objectives.results(targets, figures))
+
+
+def _judged(attempts: pd.DataFrame) -> pd.DataFrame:
+    """The attempts whose outcome says something about the endpoint: all but those never sent and those that we cut off."""
+    return attempts[~attempts["kind"].isin({CANCELLED, DROPPED})]
+
+
+def _attempts(began: pd.DataFrame) -> Attempts:
+    by_kind = {str(kind): int(count) for kind, count in sorted(began["kind"].value_counts().items())}
+    success = began["success"]
+    return Attempts(
+        offered=len(began),
+        attempted=len(began) - by_kind.get(DROPPED, 0),
+        successful=None if success.isna().any() else int(success.eq(True).sum()),
+        by_kind=by_kind,
+    )
+
+
+def _success(judged: pd.DataFrame) -> Proportion:
+    """Successes among the judged attempts; unknown as a whole while one answer waits for its grade."""
+    ungraded = int(judged["success"].isna().sum())
+    if ungraded:
+        why = f"{ungraded} answers are not graded: run `signoff score`"
+        return Proportion(k=None, n=len(judged), reason=dict.fromkeys(["k", "ratio", "interval"], why))
+    return _proportion(judged["success"].eq(True), judged["cluster"])
+
+
+def _proportion(hits: pd.Series, clusters: pd.Series) -> Proportion:
+    """k of n with Wilson's interval, widened for attempts that share a cluster."""
+    k, n = int(hits.sum()), len(hits)
+    if not n:
+        return Proportion(k=0, n=0, reason=dict.fromkeys(["ratio", "interval"], "no attempt"))
+    low, high = stats.clustered_wilson(hits.to_numpy(dtype=bool), clusters.to_numpy())
+    return Proportion(k=k, n=n, ratio=k / n, interval=(round(low, 9), round(high, 9)))
+
+
+def _output_rate(cell: Cell) -> OutputRate:
+    """Tokens that arrived inside the window per second of it, and the median user's decoding speed."""
+    arrived = cell.rows["window_tokens"][cell.rows["window_chunks"].gt(0)]
+    uncounted = int(arrived.isna().sum())
+    reason = {}
+    if cell.window_s is None:
+        reason["system"] = _NO_WINDOW
+    elif uncounted and uncounted == len(arrived):
+        reason["system"] = f"none of {uncounted} attempts with output in the window reported its tokens"
+    tpot_s = cell.measured["tpot_s"][cell.measured["kind"].eq(OK)].dropna()
+    floor = stats.sample_floor(0.5)
+    if len(tpot_s) < floor:
+        reason["per_user"] = f"needs n >= {floor}, has {len(tpot_s)}"
+    return OutputRate(
+        system=None if "system" in reason else _per_second(float(arrived.sum()), cell.window_s),
+        per_user=None if "per_user" in reason else float((1 / tpot_s).median()),
+        uncounted=uncounted,
+        reason=reason,
+    )
+
+
+def _per_second(amount: float, window_s: float | None) -> float | None:
+    return None if window_s is None else amount / window_s

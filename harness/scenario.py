@@ -1,0 +1,277 @@
+"""What the user writes: one YAML file that says which endpoints, which prompts, how much load, what counts as right.
+
+The model below is the whole grammar; anything it does not name is an error. Reading YAML with places is `scenario_file.py`.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from harness import base_url, plugins
+from harness.errors import HarnessError, nearest
+from harness.measure import slo
+
+MISTAKE = "mistake"  # type of our own errors among pydantic's; their context holds `what` and `remedy`
+
+_SECRET_NAME = re.compile(r"authorization|api-?key|secret|cookie|(access|auth|security)-?token|subscription-?key")
+_SECRET_VALUE = re.compile(r"(bearer|basic)\s.*|sk-[\w-]{16,}", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
+
+
+def _mistake(what: str, remedy: str | None) -> PydanticCustomError:
+    return PydanticCustomError(MISTAKE, "{what}", {"what": what, "remedy": remedy})
+
+
+def _checking(check: Callable[[str], object]) -> AfterValidator:
+    """A validator that keeps the text and lets `check` refuse it with a `HarnessError`."""
+
+    def keep(text: str) -> str:
+        try:
+            check(text)
+        except HarnessError as wrong:
+            raise _mistake(wrong.what, wrong.remedy) from wrong
+        return text
+
+    return AfterValidator(keep)
+
+
+def _usd(text: str) -> None:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as broken:
+        raise HarnessError(f"{text!r} is not an amount of US dollars", remedy="write a number, for example 0.15") from broken
+    if not amount.is_finite() or amount < 0:
+        raise HarnessError(f"{text!r} is not a price", remedy="zero or more US dollars")
+
+
+def _day(text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError as broken:
+        raise HarnessError(f"{text!r} is not a date", remedy="write it as 2026-11-01") from broken
+
+
+def _variable(name: str) -> None:
+    if not _VARIABLE.fullmatch(name):
+        raise HarnessError("not the name of an environment variable", remedy="write the variable's name, never the key itself")
+
+
+def _public_name(name: str) -> None:
+    if _SECRET_NAME.search(name.lower().replace("_", "-")):
+        raise HarnessError(f"{name!r} would hold a secret in plain sight", remedy="name the key's variable with api_key_env")
+
+
+def _public_value(text: str) -> None:
+    if _SECRET_VALUE.fullmatch(text):
+        raise HarnessError("this value looks like a key", remedy="name the key's variable with api_key_env")
+    if not _PRINTABLE.fullmatch(text):
+        raise HarnessError("a header can carry printable ASCII only", remedy="look for line ends and accents")
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Users = Annotated[int, Field(ge=1, le=100_000)]
+Usd = Annotated[str, Field(coerce_numbers_to_str=True), _checking(_usd), WithJsonSchema({"type": ["number", "string"]})]
+Objective = Annotated[str, _checking(slo.parse)]
+PublicName = Annotated[str, _checking(_public_name)]
+PublicValue = Annotated[str, _checking(_public_value)]
+
+
+class Section(BaseModel):
+    # Inputs stay out of pydantic's own messages: a traceback must not show a key that somebody wrote into a header.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class Lognormal(Section):
+    """A duration: `median_s` times exp(sigma x standard normal). sigma 0 is exact."""
+
+    median_s: Annotated[float, Field(ge=0)]
+    sigma: Annotated[float, Field(ge=0, le=3)] = 0.0
+
+
+class Simulated(Section):
+    """A candidate that the bundled simulator plays, with speed and accuracy that are known and written down."""
+
+    ttft: Lognormal = Lognormal(median_s=0.2, sigma=0.3)
+    itl: Lognormal = Lognormal(median_s=0.02, sigma=0.3)
+    accuracy: Ratio = 0.9
+    error_rate: Ratio = 0.0
+    cached_ratio: Ratio = 0.0
+    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    tokens_per_chunk: Annotated[int, Field(ge=1)] = 1
+    seed: int = 1
+
+
+class Price(Section):
+    """US dollars per 1,000,000 tokens, or `catalog: provider/model` to look it up in genai-prices."""
+
+    input: Usd | None = None
+    output: Usd | None = None
+    cached_read: Usd | None = None
+    cache_write: Usd | None = None
+    reasoning: Usd | None = None
+    per_request: Usd = "0"
+    source: Text | None = None
+    dated: Annotated[str, _checking(_day)] | None = None
+    catalog: Annotated[str, Field(pattern=r"^[^/\s]+/\S+$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.catalog is not None and (self.input is not None or self.output is not None):
+            raise _mistake("both a contract price and a catalog entry", "keep input and output, or catalog")
+        if self.catalog is None and (self.input is None or self.output is None):
+            raise _mistake("no price", "give both input and output in USD per 1,000,000 tokens, or `catalog: provider/model`")
+        return self
+
+
+class Tls(Section):
+    ca_file: Path | None = None
+    verify: bool = True
+
+
+class DeadlinesConfig(Section):
+    """Seconds; what each one limits is said at `records.Deadlines`."""
+
+    connect: Positive = 10.0
+    headers: Positive = 60.0
+    first_token: Positive = 120.0
+    idle: Positive = 60.0
+    total: Positive = 600.0
+
+
+class Endpoint(Section):
+    """A candidate: either an address (`base_url`) or a part that the simulator plays (`simulated`)."""
+
+    dialect: Annotated[str, _checking(lambda name: plugins.load("dialect", name))] = "openai_chat"
+    allow_http: bool = False
+    base_url: str | None = None
+    model: Text
+    api_key_env: Annotated[str, _checking(_variable)] | None = None
+    stream: bool = True
+    parameters: dict[PublicName, Any] = {}
+    headers: dict[PublicName, PublicValue] = {}
+    extra_body: dict[PublicName, Any] = {}
+    deadlines: DeadlinesConfig = DeadlinesConfig()
+    tls: Tls = Tls()
+    price: Price | None = None
+    simulated: Simulated | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_base(cls, url: str | None, info: ValidationInfo) -> str | None:
+        try:
+            return None if url is None else base_url.checked(url, allow_http=info.data.get("allow_http", False))
+        except HarnessError as wrong:
+            raise _mistake(wrong.what, wrong.remedy) from wrong
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if (self.base_url is None) == (self.simulated is None):
+            what = "neither base_url nor simulated" if self.base_url is None else "both base_url and simulated"
+            raise _mistake(what, "give exactly one: the address of a real endpoint, or what the simulator shall play")
+        return self
+
+
+class Sample(Section):
+    n: Annotated[int, Field(ge=1)]
+
+
+class Prompts(Section):
+    """`format` is by the file's ending where it is not given; `columns` maps our names to the file's."""
+
+    dataset: Path
+    format: Annotated[str, _checking(lambda name: plugins.load("dataset format", name))] | None = None
+    columns: dict[str, Text] = {}
+    system: str | None = None
+    template: Text = "{{ prompt }}"
+    sample: Sample | None = None
+
+
+class Load(Section):
+    """A closed loop: each level is a number of users, each with one request in flight."""
+
+    kind: Literal["closed"] = "closed"
+    levels: tuple[Users, ...]
+    warmup_s: Annotated[float, Field(ge=0)] = 5.0
+    measure_s: Positive = 60.0
+    drain_s: Positive = 30.0
+    design: Literal["interleaved", "sequential"] = "interleaved"
+    repetitions: Annotated[int, Field(ge=1)] = 1
+    seed: int = 1
+
+    @field_validator("levels")
+    @classmethod
+    def _increasing(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+        if not levels:
+            raise _mistake("no levels", "give at least one number of users")
+        if any(low >= high for low, high in pairwise(levels)):
+            raise _mistake(f"{list(levels)}: levels must increase", f"write {sorted(set(levels))}")
+        return levels
+
+
+class Grading(Section):
+    """A scorer by name, and its options, which are checked against its signature."""
+
+    scorer: Annotated[str, _checking(lambda name: plugins.load("scorer", name))]
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _accepted(self) -> Self:
+        factory = plugins.load("scorer", self.scorer).scorer
+        try:
+            _call_checked(factory, self.options)
+        except HarnessError as wrong:
+            raise _mistake(f"scorer {self.scorer!r}: {wrong.what}", wrong.remedy) from wrong
+        return self
+
+
+def _call_checked(factory: Callable[..., object], options: dict[str, Any]) -> None:
+    signature = inspect.signature(factory)
+    unknown = next((name for name in options if name not in signature.parameters), None)
+    if unknown is not None:
+        raise HarnessError(f"unknown option {unknown!r}", remedy=nearest(unknown, signature.parameters))
+    lacking = _required(signature.parameters.values()) - options.keys()
+    if lacking:
+        raise HarnessError(f"option {min(lacking)!r} is required", remedy=nearest(min(lacking), signature.parameters))
+    factory(**options)
+
+
+def _required(parameters: Iterable[inspect.Parameter]) -> set[str]:
+    return {each.name for each in parameters if each.default is inspect.Parameter.empty}
+
+
+class Business(Section):
+    monthly_volume: Annotated[int, Field(ge=0)] | None = None
+
+
+class Scenario(Section):
+    name: Name
+    description: str = ""
+    endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1)]
+    prompts: Prompts
+    load: Load
+    grading: Grading | None = None
+    slo: tuple[Objective, ...] = ()
+    business: Business = Business()

@@ -1,0 +1,106 @@
+"""What every locustfile of ours shares: its options, its run directory, its exporter and its status lines.
+
+The locustfiles' half of `assembly`: it runs inside Locust, on the master or in the only process there is.
+"""
+
+import logging
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from locust import events
+
+from harness import assembly, results, scenario_file
+from harness.errors import HarnessError
+from harness.loadgen.conductor import Conductor, Progress
+from harness.loadgen.exporter import Exporter, RunInfo
+from harness.loadgen.exporter import address as exporter_address
+from harness.measure import slo
+from harness.measure.histogram import Histogram
+from harness.records import Phase
+from harness.scenario import Scenario
+
+log = logging.getLogger(__name__)
+STATUS_FD = "SIGNOFF_STATUS_FD"
+LOG_EVERY = 5
+LINGER_S = 5.0
+
+
+def add_options(parser: Any) -> None:
+    """Ours among Locust's. No secret is ever an option: Locust sends all options to every worker."""
+    group = parser.add_argument_group("signoff")
+    group.add_argument("--scenario", default="", help="a scenario's folder or file, or the name of a bundled one")
+    group.add_argument("--run-dir", default="", help="a run directory that is ready to run, as `signoff run` makes it")
+    group.add_argument("--out", default="runs", help="where a new run directory is made")
+    group.add_argument("--metrics", default="", help="HOST:PORT for Prometheus, on the master; none when empty")
+
+
+def find_run(options: Any) -> Path:
+    """The prepared run directory, or a new one for `--scenario`."""
+    if options.run_dir:
+        return Path(options.run_dir)
+    if not options.scenario:
+        raise HarnessError("nothing to run", where="--scenario", remedy="--scenario FOLDER, or use `signoff run`")
+    opened = assembly.open_run(scenario_file.load(options.scenario), Path(options.out), datetime.now(UTC))
+    events.quit.add_listener(lambda **_: opened.close())
+    events.quit.add_listener(lambda **_: print(f"{opened.run}\n  next: signoff score {opened.run}"))  # noqa: T201
+    return opened.run
+
+
+def begin(conductor: Conductor, run: Path, metrics: str) -> None:
+    """Status lines and exporter, from the moment the conductor exists. `metrics` is HOST:PORT, or empty for none."""
+    shown = [_Status(conductor).show]
+    if metrics:
+        exporter = Exporter(conductor.totals, _info(run))
+        host, port = exporter_address(metrics)
+        exporter.start(port, host)
+        shown.append(exporter.show)
+        events.quit.add_listener(lambda **_: exporter.stop(LINGER_S))
+    conductor.on_progress = lambda progress: [show(progress) for show in shown]
+
+
+def _info(run: Path) -> RunInfo:
+    manifest = results.read_manifest(run)
+    objectives = tuple(slo.parse(text) for text in Scenario.model_validate(manifest.scenario).slo)
+    return RunInfo(manifest.run_id, manifest.scenario["name"], manifest.signoff, manifest.rates, objectives)
+
+
+class _Status:
+    """One JSON line a second to `signoff run`, or a log line every five for who types `locust`."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._conductor = conductor
+        self._fd = int(os.environ[STATUS_FD]) if STATUS_FD in os.environ else None
+        self._shown = 0
+
+    def show(self, progress: Progress) -> None:
+        if self._fd is not None:
+            os.write(self._fd, msgspec.json.encode({**msgspec.structs.asdict(progress), "cells": self._cells()}) + b"\n")
+            return
+        if self._shown % LOG_EVERY == 0:
+            block = progress.block
+            where = f"{block.endpoint} at {block.level} users" if block else "-"
+            log.info("%s/%s %s %s, %s done", progress.number, progress.of, progress.phase, where, progress.ended)
+        self._shown += 1
+
+    def _cells(self) -> list[dict[str, Any]]:
+        """What has been measured so far, a row per endpoint and level."""
+        return [
+            {
+                "endpoint": cell.endpoint,
+                "level": cell.level,
+                "attempts": totals.attempts,
+                "errors": totals.errors,
+                "output_tokens": totals.output_tokens,
+                "quantiles_s": [_seconds(totals.histograms.get(metric), q) for metric in ("ttft", "e2e") for q in (0.5, 0.99)],
+            }
+            for cell, totals in self._conductor.totals
+            if cell.phase == Phase.MEASURE
+        ]
+
+
+def _seconds(histogram: Histogram | None, q: float) -> float | None:
+    value = None if histogram is None else histogram.value_at(q)
+    return None if value is None else value / 1e9

@@ -1,0 +1,130 @@
+"""One connection of a client: reads its requests and plays the replies, one after the other, each piece when it is due.
+
+Stamps are taken right at the calls to the kernel: just after the read that completed a request, just before each send.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from socket import socket
+from typing import NamedTuple
+
+from harness.simulator import http1
+from harness.simulator.http1 import Request, RequestParser
+from harness.simulator.loop import Loop
+from harness.simulator.plan import Piece
+from harness.simulator.truth import Sending
+
+READ_BYTES = 64 << 10
+
+
+class Reply(NamedTuple):
+    """`ended` is called once, when the kernel has the last byte or the client has gone (then `done_ns` is None)."""
+
+    pieces: Iterator[Piece]
+    keep_alive: bool
+    ended: Callable[[Sending], None]
+
+
+class Connection:
+    """`respond` makes a reply from a request; `closed` is told when the connection is gone."""
+
+    def __init__(
+        self, sock: socket, loop: Loop, respond: Callable[[Request], Reply], closed: Callable[["Connection"], None]
+    ) -> None:
+        self._sock, self._loop, self._respond, self._closed = sock, loop, respond, closed
+        self._fd = sock.fileno()
+        self._parser = RequestParser()
+        self._reply: Reply | None = None
+        self._piece: Piece | None = None  # the next one of the reply, or what the kernel did not take of the last
+        self._sending = Sending()
+        self._free_ns = 0  # when the last reply ended
+        loop.watch(self._fd, self._ready)
+
+    def close(self) -> None:
+        """A reply that is being played ends as aborted."""
+        self._loop.unwatch(self._fd)
+        self._sock.close()
+        self._parser.close()
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply.ended(self._sending)
+        self._closed(self)
+
+    def _ready(self, readable: bool, writable: bool) -> None:
+        if writable:
+            self._loop.watch_writing(self._fd, on=False)
+            self._send()
+        elif readable:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = self._sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:  # reset, timed out: whatever it was, nobody listens any more
+            data = b""
+        stamp_ns = time.monotonic_ns()
+        if not data:
+            self.close()
+            return
+        self._parser.feed(stamp_ns, data)
+        self._turn()
+
+    def _turn(self) -> None:
+        """Begins the next reply, unless one is being played: a request that was pipelined waits for its turn."""
+        if self._reply is not None:
+            return
+        if self._parser.requests:
+            request = self._parser.requests.popleft()
+            self._reply = self._respond(request._replace(received_ns=max(request.received_ns, self._free_ns)))
+        elif self._parser.expecting:
+            self._parser.expecting = False
+            self._reply = Reply(iter([Piece(0, http1.CONTINUE, 0)]), keep_alive=True, ended=unrecorded)
+        else:
+            return
+        self._sending = Sending()
+        self._proceed(self._reply)
+
+    def _proceed(self, reply: Reply) -> None:
+        """The kernel has all that was due: waits for the next piece, or ends the reply."""
+        self._piece = next(reply.pieces, None)
+        if self._piece is not None:
+            self._loop.at(self._piece.due_ns, self._send)
+            return
+        self._reply = None
+        self._free_ns = self._sending.done_ns = time.monotonic_ns()
+        reply.ended(self._sending)
+        if reply.keep_alive:
+            self._turn()
+        else:
+            self.close()
+
+    def _send(self) -> None:
+        reply, piece = self._reply, self._piece
+        if reply is None or piece is None:
+            return  # aborted since this was planned
+        stamp_ns = time.monotonic_ns()
+        try:
+            taken = self._sock.send(piece.data)
+        except BlockingIOError:
+            taken = 0
+        except OSError:  # the client has gone
+            self.close()
+            return
+        if taken and piece.tokens:
+            self._sending.note(stamp_ns, piece.due_ns, piece.tokens)
+        if taken == len(piece.data):
+            self._proceed(reply)
+        else:
+            self._wait_for_room(piece, taken)
+
+    def _wait_for_room(self, piece: Piece, taken: int) -> None:
+        """The client does not read. The rest carries no token: those are stamped when their first byte is taken."""
+        self._piece = Piece(piece.due_ns, piece.data[taken:], 0 if taken else piece.tokens)
+        self._sending.blocked += 1
+        self._loop.watch_writing(self._fd, on=True)
+
+
+def unrecorded(_: Sending) -> None:
+    """The `ended` of a reply that is no answer: it leaves no truth."""

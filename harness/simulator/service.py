@@ -1,0 +1,132 @@
+"""What one candidate replies to a request: an answer in the dialect that the path names, a resource, or an error.
+
+Every request for an answer counts, has the draws of its number, and leaves one line of truth, whatever its status.
+"""
+
+import functools
+import importlib
+import pkgutil
+import time
+from collections.abc import Callable, Mapping
+from types import ModuleType
+
+from harness.simulator import dialects, http1, plan
+from harness.simulator.answer import NOTHING, Answer, Ask, RefusedError, compose
+from harness.simulator.candidate import Candidate, Draws
+from harness.simulator.config import Config
+from harness.simulator.connection import Reply, unrecorded
+from harness.simulator.dialects import openai_chat
+from harness.simulator.http1 import Request
+from harness.simulator.knowledge import Known
+from harness.simulator.plan import Piece
+from harness.simulator.truth import Delivery, Sending, TruthFile
+
+_FAILURES = {
+    429: ("Rate limit reached: the simulator's error_rate drew this request.", "rate_limit_exceeded"),
+    500: ("The server had an error: the simulator's error_rate drew this request.", None),
+}
+
+
+def spoken() -> list[ModuleType]:
+    """Every dialect: a file in dialects/."""
+    return [importlib.import_module(f"{dialects.__name__}.{found.name}") for found in pkgutil.iter_modules(dialects.__path__)]
+
+
+class Service:
+    """One candidate behind one port."""
+
+    def __init__(self, candidate: Candidate, config: Config, knowledge: Mapping[str, Known], truth: TruthFile) -> None:
+        self._candidate, self._config, self._knowledge, self._truth = candidate, config, knowledge, truth
+        self._dialects = spoken()
+        self._n = 0
+
+    def reply(self, request: Request) -> Reply:
+        for dialect in self._dialects:
+            if request.method == "POST" and dialect.PATH.fullmatch(request.path):
+                return self._answer(dialect, request)
+        try:
+            return _at_once(request, http1.document(request, 200, self._resource(request)), unrecorded)
+        except RefusedError as refused:
+            return _refusal(openai_chat, request, refused, unrecorded)
+
+    def _answer(self, dialect: ModuleType, request: Request) -> Reply:
+        self._n += 1
+        candidate, n = self._candidate, self._n
+        draws = Draws(candidate, self._config.seed, n)
+        try:
+            ask = self._admit(dialect, request, draws)
+        except RefusedError as refused:
+            return _refusal(dialect, request, refused, functools.partial(self._keep, request, n, refused.status, NOTHING))
+        said = compose(ask, candidate, self._config.seed, self._knowledge, self._config.filler_tokens)
+        id_, created_s = f"{candidate.name}-{n}", int(time.time())
+        play, spell = (plan.streamed, dialect.stream) if ask.stream else (plan.whole, dialect.document)
+        pieces = play(request, id_, spell(ask, said, id_, created_s), said, draws, candidate.tokens_per_chunk)
+        return Reply(pieces, request.keep_alive, functools.partial(self._keep, request, n, 200, said))
+
+    def _admit(self, dialect: ModuleType, request: Request, draws: Draws) -> Ask:
+        """What is asked, or `RefusedError`."""
+        self._unlock(dialect, request)
+        ask: Ask = dialect.read(request)
+        if ask.model != self._candidate.model:
+            raise RefusedError(404, f"The model {ask.model!r} does not exist.", "model_not_found")
+        if draws.status != 200:
+            raise RefusedError(draws.status, *_FAILURES[draws.status])
+        return ask
+
+    def _unlock(self, dialect: ModuleType, request: Request) -> None:
+        wanted = self._candidate.api_key
+        if wanted is not None and wanted != dialect.key(request):
+            raise RefusedError(401, "Incorrect API key provided.", "invalid_api_key")
+
+    def _resource(self, request: Request) -> bytes:
+        """What is no answer but can be got. Raises `RefusedError`."""
+        if request.problem is not None:
+            raise RefusedError(*request.problem)
+        if request.method not in {"GET", "HEAD"}:
+            raise _unknown(request)
+        if request.path == "/health":
+            return b'{"status":"ok"}'
+        for dialect in self._dialects:
+            body: bytes | None = dialect.resource(request.path, self._candidate.model)
+            if body is not None:
+                self._unlock(dialect, request)
+                return body
+        raise _unknown(request)
+
+    def _keep(self, request: Request, n: int, status: int, said: Answer, sending: Sending) -> None:
+        """One line of truth, when the reply has ended."""
+        tokens = sum(sending.chunk_tokens)
+        line = Delivery(
+            candidate=self._candidate.name,
+            n=n,
+            status=status,
+            aborted=sending.done_ns is None,
+            example=said.example,
+            right=said.right,
+            finish=said.finish,
+            prompt_tokens=said.prompt_tokens,
+            cached_tokens=said.cached_tokens,
+            completion_tokens=tokens,
+            reasoning_tokens=min(tokens, len(said.reasoning)),
+            received_ns=request.received_ns,
+            sent_ns=sending.sent_ns,
+            late_ns=sending.late_ns,
+            chunk_tokens=sending.chunk_tokens,
+            blocked=sending.blocked,
+            done_ns=sending.done_ns,
+        )
+        self._truth.add(line)
+
+
+def _unknown(request: Request) -> RefusedError:
+    return RefusedError(404, f"Unknown request URL: {request.method} {request.path}.", "unknown_url")
+
+
+def _at_once(request: Request, data: bytes, ended: Callable[[Sending], None]) -> Reply:
+    return Reply(iter([Piece(request.received_ns, data, 0)]), request.keep_alive, ended)
+
+
+def _refusal(dialect: ModuleType, request: Request, refused: RefusedError, ended: Callable[[Sending], None]) -> Reply:
+    headers = {"retry-after": "1"} if refused.status == 429 else {}
+    body = dialect.error(refused.status, refused.message, refused.code)
+    return _at_once(request, http1.document(request, refused.status, body, headers), ended)

@@ -1,0 +1,92 @@
+"""`signoff validate`: what would run, without sending anything."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_scenario import ROWS, SCENARIO, Invoke
+
+
+def test_a_valid_scenario_is_described(
+    scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Endpoints, data, a rendered prompt, the plan's size and the objectives fit one screen."""
+    monkeypatch.delenv("SIGNOFF_TEST_KEY", raising=False)
+    assert 0 == signoff("validate", str(scenario))
+    out = capsys.readouterr().out
+    assert "fast: m by openai_chat at simulated, no key, priced\n" in out
+    assert (
+        "real: gpt by openai_chat at https://api.example.com/v1, key in SIGNOFF_TEST_KEY (not in the environment), no price\n"
+        in out
+    )
+    assert "2 of 2 examples" in out
+    assert "  system: Be brief.\n  user: Say x\n" in out
+    assert "8 cells = 2 endpoints x 2 levels (1, 4 users) x 2 repetitions, interleaved: 1.6 to 2 minutes" in out
+    assert "objective  ttft.p99 <= 1 s\n" in out
+    assert f"valid; next: signoff run {scenario / 'scenario.yaml'}\n" in out
+    assert len(out.splitlines()) < 24
+
+
+def test_the_description_as_json(
+    scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--json` has the same facts, with hashes whole and times in seconds; a key's value is not among them."""
+    monkeypatch.setenv("SIGNOFF_TEST_KEY", "CANARY")
+    assert 0 == signoff("validate", str(scenario), "--json", "--set", "prompts.sample.n=1")
+    out = capsys.readouterr().out
+    found = json.loads(out)
+    assert (2, 1) == (found["dataset"]["n"], found["dataset"]["used"])
+    assert (64, 64) == (len(found["sha256"]), len(found["dataset"]["sha256"]))
+    assert (8, 96.0, 120.0) == (found["plan"]["cells"], found["plan"]["min_s"], found["plan"]["max_s"])
+    assert found["endpoints"]["real"]["api_key_in_environment"] is True
+    assert "CANARY" not in out
+
+
+def test_the_schema_needs_no_scenario(signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--schema` prints JSON Schema for editors."""
+    assert 0 == signoff("validate", "--schema")
+    assert "Scenario" == json.loads(capsys.readouterr().out)["title"]
+
+
+def test_a_bundled_name_will_do(shipped: Path, signoff: Invoke) -> None:
+    """A bundled scenario is checked where it is."""
+    assert 0 == signoff("validate", "small")
+
+
+@pytest.mark.parametrize(
+    ("scenario_text", "rows", "message"),
+    [
+        (SCENARIO.replace("levels: [1, 4]", "levels: x"), ROWS, "scenario.yaml:7 load.levels: 'x' should be a valid list"),
+        (SCENARIO, "", "has no examples"),
+        (SCENARIO, ROWS + ROWS, "d.jsonl:3: id 'a' is here a second time; the first is on line 1"),
+        (SCENARIO, ROWS + "{oops\n", "d.jsonl:3: JSON is malformed"),
+        (SCENARIO.replace("{{ prompt }}", "{{ promt }}"), ROWS, "'promt' is undefined, in example 'a'"),
+        (SCENARIO, ROWS + '{"id":"c","other":1}\n', "'prompt' is undefined, in example 'c'"),
+        (SCENARIO.replace("d.jsonl,", "d.jsonl, sample: {n: 3},"), ROWS, "prompts.sample.n: a sample of 3 from 2 examples"),
+    ],
+)
+def test_a_fault_is_told_and_exits_2(
+    scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], scenario_text: str, rows: str, message: str
+) -> None:
+    """Scenario, data set and template are all checked: the message is on stderr, and nothing on stdout."""
+    (scenario / "scenario.yaml").write_text(scenario_text)
+    (scenario / "d.jsonl").write_text(rows)
+    assert 2 == signoff("validate", str(scenario))
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert "" == printed.out
+
+
+def test_a_prompt_cannot_steer_the_terminal(scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    """Control characters of the data are not printed, and a long prompt is cut with its length."""
+    (scenario / "d.jsonl").write_text(json.dumps({"prompt": "\x1b[2J\x9b" + "x" * 5000}) + "\n")
+    assert 0 == signoff("validate", str(scenario))
+    out = capsys.readouterr().out
+    assert "Say ?[2J?xxx" in out
+    assert " ... (5009 characters)\n" in out
+
+
+def test_a_scenario_is_needed(signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without one the error says what may be given."""
+    assert 2 == signoff("validate")
+    assert "which scenario?" in capsys.readouterr().err

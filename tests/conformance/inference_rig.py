@@ -1,0 +1,78 @@
+"""signoff -> witness -> `transformers serve`: every attempt is held against what an independent relay saw pass."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness.records import AttemptEnd
+from harness.results import Run
+from tests.conformance import commands
+from tests.conformance.figures import spread_ms, table, whole
+from tests.conformance.transformers_serve import MODEL, inference_server
+from tests.conformance.witness import Testimony, Witness
+
+SCENARIO = "nonsense.yaml"
+EARLY_NS, LATE_NS = 1_000_000, 50_000_000  # signoff's stamp against the relay's; late is a busy machine, early cannot be
+
+REFUSALS = [  # model, what comes after the port, and the kind that signoff must give the answer
+    ("nobody", "/v1", "http_bad_request"),
+    (MODEL, "/v2", "http_not_found"),
+]
+
+
+def check(rigs: Path) -> list[str]:
+    """Runs the rig; says what it saw, and returns what is wrong."""
+    with inference_server(rigs / "transformers", rigs) as url:
+        port = urlsplit(url).port
+        assert port is not None, "our own URL has one"
+        witness = Witness(port)
+        with witness.watching():
+            base = f"endpoints.tiny.base_url=http://127.0.0.1:{witness.port}/v1"
+            run = commands.run(SCENARIO, [base], rigs / "runs", {})
+        wrong = list(_refusals(url.removesuffix("/v1")))
+    print(table(run))
+    return [*wrong, *_compare(run, witness.testimonies())]
+
+
+def _refusals(root: str) -> Iterator[str]:
+    for model, path, expected in REFUSALS:
+        attempt = commands.probe(root + path, model, {})
+        print(f"{model} at {path}: HTTP {attempt['http_status']}, {attempt['kind']}: {attempt['error']}")
+        if attempt["kind"] != expected:
+            yield f"{model} at {path} is {attempt['kind']}, not {expected}"
+
+
+def _compare(run: Run, seen: list[Testimony]) -> Iterator[str]:
+    """Every attempt was seen to pass, with the same text, chunks and tokens, at the same time."""
+    by_answer = {testimony.answer_sha256: testimony for testimony in seen}
+    late, chunks, tokens = [], 0, 0
+    for _, end in whole(run):
+        testimony = by_answer.get(end.answer_sha256 or "")
+        if testimony is None or end.kind != "ok":
+            yield f"attempt {end.id} ({end.kind}) was not seen to pass"
+            continue
+        yield from _differences(end, testimony)
+        late += _late_ns(end, testimony)
+        chunks, tokens = chunks + testimony.chunks, tokens + (testimony.output_tokens or 1)
+    if any(not -EARLY_NS <= each <= LATE_NS for each in late) or run.torn or len(late) != 2 * len(run.attempts):
+        yield f"{len(late) // 2} of {len(run.attempts)} attempts stamped, {run.torn} lines torn, stamps {spread_ms(late)} late"
+    if any(testimony.done_marker for testimony in seen) or tokens <= chunks:
+        yield "the server is not the one that was wanted: it ends with [DONE], or sends one token a chunk"
+    print(f"{len(late) // 2} of {len(run.attempts)} attempts were seen to pass; our stamps are later by {spread_ms(late)}")
+    print(f"{tokens} tokens came in {chunks} chunks, and no stream ended with [DONE]")
+
+
+def _late_ns(end: AttemptEnd, seen: Testimony) -> list[int]:
+    """How much later than the relay signoff stamped the first and the last chunk with text."""
+    pairs = ((end.first_token_ns, seen.first_token_ns), (end.last_token_ns, seen.last_token_ns))
+    return [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
+
+
+def _differences(end: AttemptEnd, seen: Testimony) -> Iterator[str]:
+    counted = None if end.usage is None else end.usage.output_tokens
+    if (end.chunks, counted) != (seen.chunks, seen.output_tokens):
+        yield f"attempt {end.id}: {end.chunks} chunks and {counted} tokens, but {seen.chunks} and {seen.output_tokens} passed"
+    if end.sent_ns is None or end.sent_ns > seen.request_ns:
+        yield f"attempt {end.id} says it was sent after its request had passed"
+    if end.itl is not None:
+        yield f"attempt {end.id} claims gaps between tokens, though nobody told how many a chunk has"

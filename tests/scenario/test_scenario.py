@@ -1,0 +1,179 @@
+"""The grammar of a scenario: defaults, and what its validators refuse."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from harness.scenario import MISTAKE, Endpoint, Grading, Load, Price, Prompts, Scenario
+
+SMALLEST = {
+    "name": "s",
+    "endpoints": {"fast": {"model": "m", "simulated": {}}, "real": {"model": "m", "base_url": "https://api.example.com/v1/"}},
+    "prompts": {"dataset": "d.jsonl"},
+    "load": {"levels": [1]},
+}
+
+
+def _told(section: Any, **values: Any) -> list[tuple[tuple[int | str, ...], str]]:
+    """(key path, what) of every mistake in these values."""
+    with pytest.raises(ValidationError) as caught:
+        section.model_validate(values)
+    return [
+        (error["loc"], error["ctx"]["what"] if error["type"] == MISTAKE else error["type"]) for error in caught.value.errors()
+    ]
+
+
+def test_the_smallest_scenario_has_every_default() -> None:
+    """Two endpoints, one of them simulated, a data set and a level are enough; a trailing slash is not part of an address."""
+    scenario = Scenario.model_validate(SMALLEST)
+    fast, real = scenario.endpoints["fast"], scenario.endpoints["real"]
+    assert ("openai_chat", True, None) == (fast.dialect, fast.stream, fast.price)
+    assert "https://api.example.com/v1" == real.base_url
+    assert ("closed", "interleaved", 1, 60.0) == (
+        scenario.load.kind,
+        scenario.load.design,
+        scenario.load.repetitions,
+        scenario.load.measure_s,
+    )
+    assert (None, (), None) == (scenario.grading, scenario.slo, scenario.business.monthly_volume)
+
+
+def test_a_scenario_survives_being_written_down() -> None:
+    """What the manifest keeps, every default written out, is read back as the same scenario."""
+    scenario = Scenario.model_validate({**SMALLEST, "slo": ["ttft.p99 <= 800 ms"], "grading": {"scorer": "exact"}})
+    assert scenario == Scenario.model_validate(scenario.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("values", "mistakes"),
+    [
+        ({"model": "m"}, [((), "neither base_url nor simulated")]),
+        ({"model": "m", "base_url": "https://h", "simulated": {}}, [((), "both base_url and simulated")]),
+        ({"model": "", "simulated": {}}, [(("model",), "string_too_short")]),
+        ({"model": "m", "simulated": {}, "dialect": "opanai_chat"}, [(("dialect",), "unknown dialect 'opanai_chat'")]),
+        ({"model": "m", "simulated": {"accuracy": 1.5}}, [(("simulated", "accuracy"), "less_than_equal")]),
+        ({"model": "m", "simulated": {}, "deadlines": {"idle": 0}}, [(("deadlines", "idle"), "greater_than")]),
+        ({"model": "m", "simulated": {}, "deadlines": {"idle": "inf"}}, [(("deadlines", "idle"), "finite_number")]),
+        (
+            {"model": "m", "simulated": {}, "api_key_env": "sk-1"},
+            [(("api_key_env",), "not the name of an environment variable")],
+        ),
+    ],
+)
+def test_an_endpoint_is_somewhere_and_speaks_something(values: dict[str, Any], mistakes: Any) -> None:
+    """Exactly one of address and simulation, a known dialect, positive deadlines, and a variable's name for the key."""
+    assert mistakes == _told(Endpoint, **values)
+
+
+def test_plain_http_needs_permission() -> None:
+    """`allow_http` opens plain http to other hosts; loopback needs none."""
+    assert "http://127.0.0.1:1/v1" == Endpoint(model="m", base_url="http://127.0.0.1:1/v1").base_url
+    assert "http://10.0.0.1/v1" == Endpoint(model="m", base_url="http://10.0.0.1/v1", allow_http=True).base_url
+    [(where, what)] = _told(Endpoint, model="m", base_url="http://10.0.0.1/v1")
+    assert ("base_url",) == where
+    assert what.startswith("'http://10.0.0.1/v1': plain http to another host")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Authorization", "authorization", "Proxy-Authorization", "X-API-Key", "api_key", "x-goog-api-key", "Cookie",
+     "X-Auth-Token", "Ocp-Apim-Subscription-Key", "x-client-secret"],
+)  # fmt: skip
+@pytest.mark.parametrize("section", ["headers", "parameters", "extra_body"])
+def test_keys_are_not_written_into_a_scenario(name: str, section: str) -> None:
+    """Headers and body fields that carry secrets are refused by their name."""
+    mistakes = _told(Endpoint, model="m", simulated={}, **{section: {name: "x"}})
+    assert [((section, name, "[key]"), f"{name!r} would hold a secret in plain sight")] == mistakes
+
+
+@pytest.mark.parametrize("value", ["Bearer abc", "basic abc", "sk-abcdefghijklmnop1234", "a\r\nHost: b", "caf\u00e9"])
+def test_header_values_are_harmless(value: str) -> None:
+    """A value that looks like a key or cannot be a header's value is refused."""
+    [(where, _)] = _told(Endpoint, model="m", simulated={}, headers={"X-Team": value})
+    assert ("headers", "X-Team") == where
+
+
+def test_ordinary_fields_are_not_taken_for_secrets() -> None:
+    """`max_tokens`, cache keys and routing headers are free."""
+    endpoint = Endpoint(
+        model="m",
+        simulated={},
+        headers={"X-Team": "claims", "OpenAI-Organization": "org-1"},
+        parameters={"max_tokens": 5, "temperature": 0, "prompt_cache_key": "a", "response_format": {"type": "json_object"}},
+    )
+    assert 5 == endpoint.parameters["max_tokens"]
+
+
+def test_a_validation_error_does_not_print_what_was_written() -> None:
+    """Where pydantic's own message reaches a log, no header value is in it."""
+    with pytest.raises(ValidationError) as caught:
+        Endpoint.model_validate({"model": "m", "simulated": {}, "headers": {"Authorization": "Bearer CANARY"}})
+    assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "mistakes"),
+    [
+        ({"input": "x", "output": 1}, [(("input",), "'x' is not an amount of US dollars")]),
+        ({"input": -1, "output": "NaN"}, [(("input",), "'-1' is not a price"), (("output",), "'NaN' is not a price")]),
+        ({"input": 1}, [((), "no price")]),
+        ({"catalog": "openai/gpt", "input": 1, "output": 1}, [((), "both a contract price and a catalog entry")]),
+        ({"catalog": "gpt"}, [(("catalog",), "string_pattern_mismatch")]),
+        ({"input": 1, "output": 1, "dated": "1.11.2026"}, [(("dated",), "'1.11.2026' is not a date")]),
+    ],
+)
+def test_a_price_is_an_amount_from_one_source(values: dict[str, Any], mistakes: Any) -> None:
+    """Amounts are zero or more, both directions are priced, and contract and catalog exclude each other."""
+    assert mistakes == _told(Price, **values)
+
+
+def test_a_price_keeps_its_digits() -> None:
+    """Numbers become text as they are printed, so that money never is a binary fraction."""
+    price = Price.model_validate({"input": 0.15, "output": "0.60", "dated": "2026-11-01"})
+    assert ("0.15", "0.60", "0") == (price.input, price.output, price.per_request)
+
+
+@pytest.mark.parametrize("levels", [[2, 1], [1, 1], [1, 4, 4, 8]])
+def test_levels_increase(levels: list[int]) -> None:
+    """A level stands once, and the next one is higher."""
+    assert [(("levels",), f"{levels}: levels must increase")] == _told(Load, levels=levels)
+
+
+@pytest.mark.parametrize(
+    ("values", "mistakes"),
+    [
+        ({"levels": []}, [(("levels",), "no levels")]),
+        ({"levels": [0]}, [(("levels", 0), "greater_than_equal")]),
+        ({"levels": [1], "measure_s": 0}, [(("measure_s",), "greater_than")]),
+        ({"levels": [1], "design": "random"}, [(("design",), "literal_error")]),
+        ({"levels": [1], "kind": "open"}, [(("kind",), "literal_error")]),
+        ({"levels": [1], "lvels": 1}, [(("lvels",), "extra_forbidden")]),
+    ],
+)
+def test_load_is_bounded(values: dict[str, Any], mistakes: Any) -> None:
+    """Levels, durations and names outside of the grammar are refused."""
+    assert mistakes == _told(Load, **values)
+
+
+def test_scorer_options_are_checked_by_its_signature() -> None:
+    """An unknown scorer, an unknown or missing option and a senseless value are found before the run, not after it."""
+    assert "choice" == Grading(scorer="choice", options={"labels": ["a", "b"]}).scorer
+    assert [(("scorer",), "unknown scorer 'choise'")] == _told(Grading, scorer="choise")
+    assert [((), "scorer 'choice': unknown option 'lables'")] == _told(Grading, scorer="choice", options={"lables": ["a", "b"]})
+    assert [((), "scorer 'choice': option 'labels' is required")] == _told(Grading, scorer="choice")
+    [(where, what)] = _told(Grading, scorer="choice", options={"labels": []})
+    assert () == where
+    assert what.startswith("scorer 'choice': ")
+
+
+def test_a_dataset_format_is_known() -> None:
+    """A format that is no plugin is refused."""
+    assert [(("format",), "unknown dataset format 'xls'")] == _told(Prompts, dataset="d", format="xls")
+
+
+def test_an_objective_is_readable() -> None:
+    """Objectives are read when the scenario is, and the mistake names which one."""
+    [(where, what)] = _told(Scenario, **SMALLEST, slo=["success >= 92 %", "ttft.p42 <= 1 s"])
+    assert ("slo", 1) == where
+    assert "ttft.p42" in what
