@@ -37,8 +37,9 @@ class Simulator:
         results.write_atomic(file, msgspec.json.encode(config))
         self._child = subprocess.Popen(
             [sys.executable, "-m", "harness.simulator", str(file)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # it ends when this pipe does, so also when we are killed
             stdout=subprocess.PIPE,
+            umask=0o077,
             start_new_session=True,  # a Ctrl-C at the terminal is for signoff; the simulator outlives the drain
         )
         assert self._child.stdout is not None, "asked for above"
@@ -60,8 +61,9 @@ class Simulator:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
-        if self._child.stdout is not None:
-            self._child.stdout.close()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 class Opened:
@@ -95,7 +97,13 @@ def simulator_config(loaded: Loaded, truth: Path | None, port: int = 0) -> Confi
     examples = prepare.sampled(loaded)
     calls = prepare.calls_of(loaded.scenario, examples)
     known = knowledge.build({each.id: (each, call) for each, call in zip(examples, calls, strict=True)}, KNOWLEDGE_SEED)
-    return Config(candidates=played, port=port, truth=None if truth is None else str(truth), knowledge=tuple(known))
+    return Config(
+        candidates=played,
+        port=port,
+        truth=None if truth is None else str(truth),
+        knowledge=tuple(known),
+        until_stdin_closes=True,
+    )
 
 
 def rates(scenario: Scenario, now: datetime) -> dict[str, Rates | None]:

@@ -37,7 +37,7 @@ class Child:
     def __init__(self, words: list[str], run: Path, environ: dict[str, str]) -> None:
         reading, writing = os.pipe()
         self._log = run / LOG
-        with self._log.open("wb") as log:
+        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
             self._process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
@@ -45,6 +45,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**environ, STATUS_FD: str(writing)},
                 pass_fds=[writing],
+                umask=0o077,
                 start_new_session=True,
             )
         os.close(writing)

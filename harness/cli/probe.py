@@ -1,22 +1,16 @@
 """`signoff probe URL`: a few requests to one endpoint, each attempt printed as one JSON line. What to try first."""
 
 import os
-import queue
 import sys
-from decimal import Decimal
 from typing import Annotated, Any
 
-import gevent
 import msgspec
 import typer
 
 from harness.errors import ExitCode, HarnessError, nearest
+from harness.loadgen import preflight
 from harness.loadgen.attempt import Finished
-from harness.loadgen.drain import Drain
 from harness.loadgen.port import Port
-from harness.loadgen.preflight import once
-from harness.loadgen.resolver import Resolver
-from harness.loadgen.transport import Transport
 from harness.measure import timing
 from harness.records import Call, Deadlines, Message
 from harness.scenario import Endpoint
@@ -55,29 +49,12 @@ def probe(  # noqa: PLR0913, PLR0917 - one parameter per option
     port = Port("probe", config, url, _key(api_key_env))
     call = Call("probe", (Message("user", prompt),))
     kinds: dict[str, int] = {}
-    for finished in _ask(port, call, n, concurrency):
+    for finished in preflight.ask(port, call, n, concurrency):
         print(msgspec.json.encode(_told(finished)).decode(), flush=True)
         kinds[finished.end.kind] = kinds.get(finished.end.kind, 0) + 1
     if not json:
         print(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())), file=sys.stderr)
     return ExitCode.OK
-
-
-def _ask(port: Port, call: Call, n: int, concurrency: int) -> list[Finished]:
-    drain, resolver = Drain(), Resolver()
-    numbers: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in range(n):
-        numbers.put(number)
-    done: list[Finished] = []
-
-    def user() -> None:
-        with Transport(drain, resolver, port.tls) as transport:
-            while not numbers.empty():
-                done.append(once(transport, port, call, numbers.get_nowait()))
-
-    users = [gevent.spawn(user) for _ in range(min(n, concurrency))]
-    gevent.joinall(users, raise_error=True)
-    return done
 
 
 def _told(finished: Finished) -> dict[str, Any]:
@@ -106,8 +83,8 @@ def _told(finished: Finished) -> dict[str, Any]:
     }
 
 
-def _seconds(ns: float | None) -> Decimal | None:
-    return None if ns is None else round(Decimal(ns) / 1_000_000_000, 9)
+def _seconds(ns: float | None) -> float | None:
+    return None if ns is None else round(ns / 1e9, 9)
 
 
 def _deadlines(text: str) -> dict[str, float]:

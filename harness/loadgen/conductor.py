@@ -166,7 +166,7 @@ class Conductor:
 
     @property
     def stopped(self) -> bool:
-        return self._stop.is_set()
+        return bool(self._stop.is_set())
 
     def _on_ready(self, ready: messages.Ready) -> None:
         self._ready.add(ready.index)

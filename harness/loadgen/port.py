@@ -4,11 +4,11 @@ import ssl
 
 import httpx
 
-from harness import plugins
 from harness.loadgen.attempt import Asked
 from harness.loadgen.transport import tls_context
 from harness.records import Call, Deadlines, Target
 from harness.scenario import Endpoint
+from harness.wire.reading import dialect
 
 
 class Port:
@@ -17,7 +17,7 @@ class Port:
     def __init__(self, name: str, config: Endpoint, url: str, key: str | None) -> None:
         self.name, self.url = name, url
         self.deadlines = Deadlines(**config.deadlines.model_dump())
-        self.asked = Asked(plugins.load("dialect", config.dialect), config.stream, key)
+        self.asked = Asked(dialect(config.dialect), config.stream, key)
         self.tls: ssl.SSLContext | None = None
         if url.startswith("https:"):
             self.tls = tls_context(config.tls.ca_file, verify=config.tls.verify)

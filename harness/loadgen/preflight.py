@@ -1,7 +1,9 @@
-"""One real request to each endpoint before any load: is anybody there, and do they let us in?"""
+"""Real requests outside any run: is anybody there, do they let us in, and what do they answer?"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from gevent.pool import Pool
 
 from harness.errors import UnreachableError
 from harness.loadgen import attempt
@@ -35,7 +37,7 @@ def check(ports: Mapping[str, Port], call: Call) -> dict[str, Finished]:
     answers = {}
     for name, port in ports.items():
         with Transport(drain, resolver, port.tls) as transport:
-            answers[name] = once(transport, port, call)
+            answers[name] = _once(transport, port, call)
         end = answers[name].end
         if end.kind in _REMEDIES:
             what = f"endpoint {name!r} answers the first request with {end.kind}: {end.error}"
@@ -43,8 +45,27 @@ def check(ports: Mapping[str, Port], call: Call) -> dict[str, Finished]:
     return answers
 
 
-def once(transport: Transport, port: Port, call: Call, number: int = 0) -> Finished:
-    """One attempt outside any run: what `probe` prints."""
+def ask(port: Port, call: Call, n: int, concurrency: int) -> Iterator[Finished]:
+    """Ask one endpoint n times, so many at a time, outside any run; each attempt as it ends."""
+    drain, resolver = Drain(), Resolver()
+    free = [Transport(drain, resolver, port.tls) for _ in range(min(n, concurrency))]
+
+    def one(number: int) -> Finished:
+        transport = free.pop()
+        try:
+            return _once(transport, port, call, number)
+        finally:
+            free.append(transport)
+
+    try:
+        yield from Pool(len(free)).imap_unordered(one, range(n))
+    finally:
+        for transport in free:
+            transport.close()
+
+
+def _once(transport: Transport, port: Port, call: Call, number: int = 0) -> Finished:
+    """One attempt outside any run."""
     now_ns = time.monotonic_ns()
     start = AttemptStart(
         id=str(number),

@@ -20,6 +20,8 @@ from harness.simulator.loop import Loop
 from harness.simulator.server import Server
 from harness.simulator.truth import TruthFile
 
+UNLIMITED_FILES = 10_240  # macOS calls its limit infinite and then refuses more than this
+
 
 def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
@@ -42,6 +44,8 @@ def play(config: Config) -> None:
     try:
         urls = server.listen()
         _prepare(loop)
+        if config.until_stdin_closes:
+            loop.watch(sys.stdin.fileno(), lambda *_: None if os.read(sys.stdin.fileno(), 1024) else loop.stop())
         sys.stdout.write(msgspec.json.encode({"ready": urls, "timer": waiting.name}).decode() + "\n")
         sys.stdout.flush()
         loop.run()
@@ -56,8 +60,8 @@ def _prepare(loop: Loop) -> None:
     Nothing in this package leaves reference cycles behind (a test counts them), so memory stays bounded without it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = UNLIMITED_FILES if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     loop.watch(woken, lambda *_: loop.stop())

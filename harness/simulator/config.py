@@ -17,6 +17,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     truth          file that the truth is written to; None keeps none
     filler_tokens  length of the answer to an unknown prompt
+    until_stdin_closes   end when standard input does: a parent that was killed leaves no simulator behind
     """
 
     candidates: Annotated[tuple[Candidate, ...], msgspec.Meta(min_length=1)]
@@ -25,6 +26,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     truth: str | None = None
     seed: int = 1
     filler_tokens: Annotated[int, msgspec.Meta(ge=1)] = 64
+    until_stdin_closes: bool = False
     knowledge: tuple[Known, ...] = ()
 
     def __post_init__(self) -> None:

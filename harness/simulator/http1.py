@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import httptools
 
-REQUEST_BYTES = 32 << 20  # a longer request is refused with 413
+REQUEST_BYTES = 32 << 20  # a request that is longer by more than one read is refused with 413
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 

@@ -37,7 +37,7 @@ class Sending:
 class Delivery(msgspec.Struct, frozen=True):
     """One line. Stamps are CLOCK_MONOTONIC in ns, so a client on the same host compares them with its own.
 
-    n             the how-maniest request of this candidate, from 1; also in the response's id and x-request-id
+    n             number of the request among this candidate's, from 1; also in the response's id and x-request-id
     right         which text was spoken: True the right one, False the wrong one, None neither (unknown prompt, or refused)
     completion_tokens, reasoning_tokens   what was sent, so less than planned when aborted
     received_ns   the request was completely read

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from harness import plugins
 from harness.records import Call, Target, Usage, WireRequest
 
 # Finish reasons in our words. A dialect maps its own onto these; what it does not know it passes on, and that is no success.
@@ -38,6 +39,11 @@ class HttpError(msgspec.Struct, frozen=True):
     message: str
     code: str | None = None
     kind: str | None = None
+
+
+def dialect(name: str) -> "Dialect":
+    """The dialect of that name; `HarnessError` with the nearest names where there is none."""
+    return plugins.load("dialect", name)
 
 
 class Dialect(Protocol):

@@ -327,5 +327,7 @@ def test_same_in_a_patched_process() -> None:
         with serving(script) as (port, _), httpx.Client(transport=Transport(Drain(), Resolver())) as client:
             print(client.post(f"http://localhost:{port}/", content=b"{}").text.strip())
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False
+    )
     assert "data: x" == done.stdout.strip(), done.stderr

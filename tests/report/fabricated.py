@@ -3,6 +3,7 @@
 import hashlib
 import random
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def write(
     slo: tuple[str, ...] = (),
     graded: bool = True,
     findings: tuple[Finding, ...] = (),
+    error: str = "it failed",
     seed: int = 7,
 ) -> Path:
     """A whole run directory: manifest, one journal a worker, scores."""
@@ -64,7 +66,7 @@ def write(
     results.write_manifest(path, manifest)
     grades: dict[tuple[str, str], GradeRow] = {}
     for worker in range(WORKERS):
-        loop = _Loop(worker, path, random.Random(seed * 1000 + worker), examples, grades)
+        loop = _Loop(worker, path, random.Random(seed * 1000 + worker), examples, grades, error)
         loop.run(plan, {candidate.name: candidate for candidate in candidates})
     if graded:
         results.append_grades(path, grades.values())
@@ -72,8 +74,6 @@ def write(
 
 
 def rates(input_usd: str, output_usd: str, source: str = "contract of the test") -> Rates:
-    from decimal import Decimal
-
     return Rates(source=source, input=Decimal(input_usd), output=Decimal(output_usd))
 
 
@@ -140,8 +140,10 @@ def _manifest(
 class _Loop:
     """One worker: its users call one after the other, from block to block, and it writes what came of it."""
 
-    def __init__(self, worker: int, path: Path, draw: random.Random, examples: int, grades: dict[Any, GradeRow]) -> None:
-        self.worker, self.draw, self.examples, self.grades = worker, draw, examples, grades
+    def __init__(
+        self, worker: int, path: Path, draw: random.Random, examples: int, grades: dict[Any, GradeRow], error: str
+    ) -> None:
+        self.worker, self.draw, self.examples, self.grades, self.error = worker, draw, examples, grades, error
         self.journal = results.LineLog(path / f"journal-{worker}.jsonl")
         self.serial = 0
 
@@ -185,9 +187,7 @@ class _Loop:
         sent = start.dispatched_ns + 200_000
         if kind not in WITH_TOKENS:
             done = sent + int(who.ttft_s * 2 * SECOND)
-            return AttemptEnd(
-                id=start.id, kind=kind, http_status=HTTP.get(kind), sent_ns=sent, done_ns=done, error=f"it said {kind}"
-            )
+            return AttemptEnd(id=start.id, kind=kind, http_status=HTTP.get(kind), sent_ns=sent, done_ns=done, error=self.error)
         return self.streamed(start, who, kind, sent, window)
 
     def streamed(self, start: AttemptStart, who: Candidate, kind: str, sent: int, window: tuple[int, int]) -> AttemptEnd:

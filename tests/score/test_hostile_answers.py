@@ -38,7 +38,7 @@ PIECES = {
     "deep object": '{"a":' * (CHARS // 5),
     "deep array": '{"a":' + "[" * (CHARS - 5),
     "deep and closed": '{"a":' * 20_000 + "1" + "}" * 20_000,
-    "openings before a long rest": '{"a":[' * 400 + "1," * 48_000 + "x",
+    "openings before a long rest": '{"a":[' * 400 + "1," * (CHARS * 2) + "x",
     "many objects": '{"a":1} ' * (CHARS // 8),
     "backslashes": '{"' + "\\" * (CHARS - 2),
     "long list": '{"list":[' + "1," * 49_000 + "1]}",

@@ -113,7 +113,10 @@ FINE = {
     "cut at max_tokens": (WORDS[0] + event({}, "length") + LAST + DONE, ("length",)),
     "tools only": (event({"tool_calls": [{"index": 0}]}) + event({}, "tool_calls") + LAST + DONE, ("tool_calls",)),
     "events after [DONE]": (WORDS[0] + STOP + LAST + DONE + WORDS[1], ()),
-    "two usages that differ": (WORDS[0] + STOP + LAST + event(None, usage={"completion_tokens": 8}) + DONE, ("usage_conflict",)),
+    "two usages that differ": (
+        WORDS[0] + STOP + LAST + event(None, usage={"completion_tokens": 8}) + DONE,
+        ("usage_conflict",),
+    ),
     "negative usage": (WORDS[0] + STOP + event(None, usage={"completion_tokens": -1}) + DONE, ("bad_usage",)),
     "an empty choices list first": (event(None) + WORDS[0] + STOP + LAST + DONE, ()),
 }
@@ -198,7 +201,9 @@ def test_request_overrides_and_secrets() -> None:
     from harness.records import Call, Message, Target
 
     call = Call("e1", (Message("user", "hi"),))
-    target = Target("http://h/v1/", "m", parameters={"temperature": 0}, extra_body={"stream_options": None}, headers={"X-A": "1"})
+    target = Target(
+        "http://h/v1/", "m", parameters={"temperature": 0}, extra_body={"stream_options": None}, headers={"X-A": "1"}
+    )
     made = openai_chat.request(call, target, "sk-key")
     body = json.loads(made.body)
     assert "http://h/v1/chat/completions" == made.url
