@@ -60,15 +60,13 @@ def join(environment: Any, runner: Any, run_of: Callable[[Any], Path], started: 
     if not isinstance(runner, MasterRunner):
         Member(runner, prepare.calls, prepare.keys)
     try:
-        conductor = _conduct(environment, runner, run_of(environment.parsed_options), started)
+        _conduct(environment, runner, run_of(environment.parsed_options), started)
     except HarnessError as mistake:
         log.error("%s", mistake)  # noqa: TRY400 - the user's mistake, on one screen
         raise SystemExit(mistake.exit_code) from mistake
-    if not isinstance(runner, MasterRunner):
-        gevent.spawn(conductor.welcome, 0, None)
 
 
-def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> Conductor:
+def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None:
     manifest = results.read_manifest(run)
     workers = max(1, environment.parsed_options.expect_workers) if isinstance(runner, MasterRunner) else 1
     drain_s = Scenario.model_validate(manifest.scenario).load.drain_s
@@ -76,19 +74,8 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> Cond
     gevent.signal_handler(signal.SIGINT, conductor.interrupt)
     events.spawning_complete.add_listener(lambda **_: conductor.populated.set())
     events.quitting.add_listener(lambda environment, **_: _exit_with(environment, conductor))
-    joined: list[str] = []
-
-    def welcome(client_id: str, **_: Any) -> None:
-        if client_id not in joined:
-            joined.append(client_id)
-            conductor.welcome(len(joined) - 1, client_id)
-
-    events.worker_connect.add_listener(welcome)
-    for early in list(runner.clients) if isinstance(runner, MasterRunner) else []:
-        welcome(early)  # it connected while the run was being prepared
     started(conductor, run, environment.parsed_options.metrics if isinstance(runner, MasterRunner) else "")
     gevent.spawn(conductor.play)
-    return conductor
 
 
 def _exit_with(environment: Any, conductor: Conductor) -> None:

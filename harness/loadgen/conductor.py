@@ -53,6 +53,7 @@ class Conductor:
         self._runner, self._run, self._manifest = runner, run, manifest
         self._workers, self._drain_s = workers, drain_s
         self._state: dict[int, messages.Interval] = {}
+        self._clients: dict[str | None, int] = {}
         self._ready: set[int] = set()
         self._idle: dict[int, int] = {}
         self._byes: dict[int, messages.Bye] = {}
@@ -64,6 +65,7 @@ class Conductor:
         self._block: Block | None = None
         self._ends_at = 0.0
         self._phase = "starting"
+        messages.listen(runner, messages.HELLO, messages.Hello, self._on_hello)
         messages.listen(runner, messages.READY, messages.Ready, self._on_ready)
         messages.listen(runner, messages.IDLE, messages.Idle, self._on_idle)
         messages.listen(runner, messages.INTERVAL, messages.Interval, self._on_interval)
@@ -73,11 +75,6 @@ class Conductor:
     @property
     def exit_code(self) -> ExitCode:
         return worst(self._codes)
-
-    def welcome(self, index: int, client: str | None) -> None:
-        """A worker has connected: tell it which run this is and which worker it is."""
-        setup = messages.Setup(str(self._run), index, self._workers)
-        messages.say(self._runner, messages.SETUP, setup, client)
 
     def interrupt(self) -> None:
         """Once: stop and drain. Twice: cut what is in flight."""
@@ -167,6 +164,13 @@ class Conductor:
     @property
     def stopped(self) -> bool:
         return bool(self._stop.is_set())
+
+    def _on_hello(self, hello: messages.Hello) -> None:
+        """Tell a worker which run this is and which worker it is; a worker that nobody expects gets no answer."""
+        index = self._clients.setdefault(hello.client, len(self._clients))
+        if index < self._workers:
+            setup = messages.Setup(str(self._run), index, self._workers)
+            messages.say(self._runner, messages.SETUP, setup, hello.client)
 
     def _on_ready(self, ready: messages.Ready) -> None:
         self._ready.add(ready.index)

@@ -23,6 +23,7 @@ from harness.records import AttemptEnd, AttemptStart, Call, Manifest
 log = logging.getLogger(__name__)
 REPORT_S = 1.0
 ORPHAN_S = 3.0
+HELLO_S = 0.2
 POLL_S = 0.01
 
 Order = TypeVar("Order")
@@ -44,6 +45,7 @@ class Member:
         messages.listen(runner, messages.CUT, messages.Order, self._obey(self._cut))
         messages.listen(runner, messages.FINISH, messages.Order, self._obey(self._finish))
         messages.listen(runner, messages.BEAT, messages.Beat, self._heard)
+        gevent.spawn(self._say_hello)
 
     @property
     def is_set_up(self) -> bool:
@@ -63,7 +65,14 @@ class Member:
 
         return guarded
 
+    def _say_hello(self) -> None:
+        while not self.is_set_up and self._index < 0:
+            self._say(messages.HELLO, messages.Hello(getattr(self._runner, "client_id", None)))
+            gevent.sleep(HELLO_S)
+
     def _setup(self, setup: messages.Setup) -> None:
+        if self._index >= 0:
+            return  # the answer to an earlier hello
         run = Path(setup.run)
         manifest = results.read_manifest(run)
         self._index = setup.index

@@ -7,8 +7,14 @@ import msgspec
 
 from harness.records import Block, Frozen
 
-_NAMES = ("setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat")
-SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT = (f"signoff.{name}" for name in _NAMES)
+_NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat")
+HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT = (f"signoff.{name}" for name in _NAMES)
+
+
+class Hello(Frozen, frozen=True):
+    """Worker to master, again and again until it is set up: either end may be listening first. `client` is Locust's name."""
+
+    client: str | None
 
 
 class Setup(Frozen, frozen=True):
