@@ -33,7 +33,7 @@ types: $(READY) ## mypy --strict over harness/
 	@$(BIN)/mypy
 
 bench: $(READY) ## cost of the hot path, as ratios within one run
-	@$(BIN)/python tests/benchmarks
+	@$(BIN)/python -m tests.benchmarks
 
 # --------------------------------------------------------------------------------------------------------------- environments
 

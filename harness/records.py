@@ -74,13 +74,17 @@ class WireRequest(Frozen, frozen=True):
 
 
 class Usage(Frozen, frozen=True):
-    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning."""
+    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning.
+
+    total_tokens is the server's own sum, kept to check it by.
+    """
 
     input_tokens: int | None = None
     cached_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    total_tokens: int | None = None
     source: Literal["server", "tokenizer"] = "server"
 
 
@@ -176,9 +180,10 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap
+    clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
-    itl             the same per token, only where the tokens of each chunk are known and differ from one; else None
+    itl             the same per token, only where the server counts the tokens of each chunk; else None
     """
 
     id: str
@@ -201,6 +206,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     first_chunk_tokens: int | None = None
     coalesced: int = 0
     clamped: int = 0
+    unstamped: int = 0
     window_chunks: int = 0
     lag_max_ns: int | None = None
     icl: tuple[tuple[int, int], ...] = ()

@@ -34,6 +34,7 @@ class Asked(NamedTuple):
 
     dialect: Dialect
     stream: bool
+    model: str
     key: str | None
 
 
@@ -47,6 +48,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         transcript,
         asked.dialect,
         asked_stream=asked.stream,
+        asked_model=asked.model,
         detail=exchange.detail,
     )
     gaps = timing.gaps(transcript.reads)
@@ -74,6 +76,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         first_chunk_tokens=transcript.first_chunk_tokens,
         coalesced=gaps.coalesced,
         clamped=exchange.clamped,
+        unstamped=exchange.unstamped,
         window_chunks=_inside(transcript, window),
         lag_max_ns=exchange.lag_max_ns,
         icl=histogram.bucket_counts(gaps.icl_ns) if streamed else (),

@@ -4,6 +4,8 @@ SO_TIMESTAMPNS stamps are CLOCK_REALTIME; every drain reads both clocks and conv
 clock is seen (and counted) instead of bending a latency.
 """
 
+import _socket
+import socket
 import struct
 import sys
 import time
@@ -16,6 +18,15 @@ _PAIR_NS = 20_000  # two monotonic reads further apart than this had something b
 _TIMESPEC = struct.Struct("@qq")
 
 
+def _stamping_socket() -> _socket.socket | None:
+    """The kernel begins to stamp a moment after the first socket asks for it: kept open, this one has asked before the load."""
+    if not KERNEL_STAMPS:
+        return None
+    sock = _socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return sock
+
+
 class KernelClock:
     """Call `tick` before reading sockets; `stamp` converts what recvmsg returned beside the data."""
 
@@ -24,6 +35,11 @@ class KernelClock:
         self.steps = 0
         self.largest_step_ns = 0
         self._offset_ns = self.now_ns - time.time_ns()
+        self._keeper = _stamping_socket()
+
+    def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
 
     def tick(self) -> int:
         """Read both clocks; returns the monotonic time in ns."""

@@ -213,6 +213,8 @@ class Connection:
         now_ns = self._drain.clock.now_ns
         stamp_ns = self._drain.clock.stamp(ancillary)
         if stamp_ns is None:
+            if exchange is not None:
+                exchange.unstamped += 1
             return time.monotonic_ns()
         if exchange is None:
             return stamp_ns
@@ -232,8 +234,8 @@ class Connection:
         exchange.received += len(data)
         try:
             exchange.parser.feed(stamp_ns, data)
-        except OversizeError as too_much:
-            exchange.end(Ending.OVERSIZE, stamp_ns, str(too_much))
+        except OversizeError as too_much:  # of the head: a server that floods headers does not speak HTTP with us
+            exchange.end(Ending.PROTOCOL, stamp_ns, str(too_much))
         except ProtocolError as broken:
             headless = exchange.parser.head_ns is None
             exchange.end(Ending.NO_RESPONSE if headless else Ending.PROTOCOL, stamp_ns, str(broken))

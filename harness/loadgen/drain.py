@@ -86,6 +86,7 @@ class Drain:
     def close(self) -> None:
         self._timer.stop()
         self._timer.close()
+        self.clock.close()
         if hasattr(self._poller, "close"):
             self._poller.close()
 

@@ -54,32 +54,6 @@ class Exchange:
     in the user's greenlet; it is never the endpoint's fault.
     """
 
-    __slots__ = (
-        "_began",
-        "_decoded",
-        "_waiter",
-        "begun_ns",
-        "bug",
-        "clamped",
-        "connect_ns",
-        "deadlines",
-        "detail",
-        "dns_ns",
-        "done_ns",
-        "ending",
-        "first_byte_ns",
-        "lag_max_ns",
-        "on_wire",
-        "parser",
-        "pending",
-        "received",
-        "reused",
-        "sent_ns",
-        "sink",
-        "stale_retry",
-        "tls_ns",
-    )  # fmt: skip
-
     def __init__(self, sink: Sink, deadlines: Deadlines, now_ns: int, method: str = "POST") -> None:
         self.sink, self.deadlines, self.begun_ns = sink, deadlines, now_ns
         self.parser = ResponseParser(method)
@@ -94,7 +68,7 @@ class Exchange:
         self.detail: str | None = None
         self.bug: BaseException | None = None
         self.reused = self.stale_retry = self.on_wire = False
-        self.received = self.pending = self.clamped = 0
+        self.received = self.pending = self.clamped = self.unstamped = 0
         self._began = self._decoded = False
         self._waiter: Waiter | None = None
 

@@ -17,7 +17,7 @@ class Port:
     def __init__(self, name: str, config: Endpoint, url: str, key: str | None) -> None:
         self.name, self.url = name, url
         self.deadlines = Deadlines(**config.deadlines.model_dump())
-        self.asked = Asked(dialect(config.dialect), config.stream, key)
+        self.asked = Asked(dialect(config.dialect), config.stream, config.model, key)
         self.tls: ssl.SSLContext | None = None
         if url.startswith("https:"):
             self.tls = tls_context(config.tls.ca_file, verify=config.tls.verify)

@@ -53,7 +53,7 @@ def sentence(summary: Summary) -> str:
     """The clauses as one sentence, with the confidence that holds for all of its intervals together."""
     clauses = comparison(summary)
     if summary.comparison is None:
-        return "One endpoint: nothing to compare."
+        return "Nothing to compare: fewer than two endpoints were measured at the highest level."
     return f"At {summary.comparison.level} users: {'; '.join(clauses)} (95 % intervals, which hold together)."
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 MISSING = "\N{EN DASH}"
 
 # Control characters, and the formatting ones that reorder or hide text (Unicode categories Cc and Cf), line breaks excepted.
-_HIDDEN = {"Cc"}
+_HIDDEN = {"Cc", "Cf"}
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,7 @@ kind; everything that is odd but does not decide is a flag. Pure, so that a reco
 
 from typing import NamedTuple
 
-from harness.records import Ending
+from harness.records import Ending, Usage
 from harness.wire.limits import ERROR_CHARS
 from harness.wire.reading import ALLOWED_FINISH, CONTENT_FILTER, LENGTH, REFUSAL, TOOL_CALLS, Dialect
 from harness.wire.transcript import Transcript
@@ -68,6 +68,7 @@ def classify(
     dialect: Dialect,
     *,
     asked_stream: bool,
+    asked_model: str | None = None,
     detail: str | None = None,
 ) -> Outcome:
     """The one kind of this attempt. `detail` is the transport's own words for an ending that is not `complete`."""
@@ -77,7 +78,7 @@ def classify(
     if status >= 300:
         return _by_status(status, transcript, dialect)
     said = _failure(ending, status, transcript, detail)
-    flags = _flags(transcript, asked_stream=asked_stream)
+    flags = _flags(transcript, asked_stream=asked_stream, asked_model=asked_model)
     return said._replace(flags=flags, error=said.error[:ERROR_CHARS] if said.error else None)
 
 
@@ -129,6 +130,8 @@ def _cut(ending: Ending, transcript: Transcript, detail: str | None) -> Outcome 
         return Outcome("stream_reset", error=detail or _WORDS[ending])
     if transcript.malformed is not None:
         return Outcome("malformed_event", error=transcript.malformed)
+    if transcript.cut is not None:
+        return Outcome("stream_truncated", error=transcript.cut)
     return None
 
 
@@ -147,19 +150,27 @@ def _by_finish(transcript: Transcript) -> Outcome:
     return Outcome(OK)
 
 
-def _flags(transcript: Transcript, *, asked_stream: bool) -> tuple[str, ...]:
-    usage = transcript.usage
-    counts = (
-        () if usage is None else (usage.input_tokens, usage.output_tokens, usage.cached_read_tokens, usage.reasoning_tokens)
-    )
+def _flags(transcript: Transcript, *, asked_stream: bool, asked_model: str | None) -> tuple[str, ...]:
+    usage, model = transcript.usage, transcript.model
     held = {
         "length": transcript.finish == LENGTH,
         "tool_calls": transcript.finish == TOOL_CALLS,
         "no_usage": usage is None or usage.output_tokens is None,
-        "bad_usage": any(count is not None and count < 0 for count in counts),
+        "bad_usage": usage is not None and _is_bad(usage),
         "usage_conflict": transcript.usages_differ,
         "not_streamed": asked_stream and transcript.whole,
         "buffered": len(transcript.reads) == 1 and transcript.chunks > 1,
+        "model_mismatch": None not in (asked_model, model) and str(asked_model).lower() not in str(model).lower(),
         "ttft_bound": len(transcript.reads) > 1 and transcript.reads[0][1] > 1,
     }
     return tuple(flag for flag, holds in held.items() if holds)
+
+
+def _is_bad(usage: Usage) -> bool:
+    """A negative count, or a sum that does not add up."""
+    counts = (usage.input_tokens, usage.output_tokens, usage.cached_read_tokens, usage.reasoning_tokens, usage.total_tokens)
+    if any(count is not None and count < 0 for count in counts):
+        return True
+    if usage.input_tokens is None or usage.output_tokens is None or usage.total_tokens is None:
+        return False
+    return usage.total_tokens != usage.input_tokens + usage.output_tokens

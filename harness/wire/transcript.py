@@ -22,6 +22,7 @@ class Transcript:
     """One response of one dialect.
 
     reads   [stamp_ns, chunks, tokens or None] per read that carried tokens; chunks that were read together share one entry
+    cut     what the last event was, where the stream stopped inside it
     whole   the answer came as one JSON document, so there is no first token to speak of
     """
 
@@ -35,6 +36,7 @@ class Transcript:
         self.finish: str | None = None
         self.error: ProviderError | None = None
         self.malformed: str | None = None
+        self.cut: str | None = None
         self.oversize: str | None = None
         self.model: str | None = None
         self.ended = False
@@ -115,9 +117,12 @@ class Transcript:
         """The body is over, by its framing or by the connection's end."""
         if self._sse is not None:
             stamp = self.last_byte_ns
+            before = self.malformed
             for name, event in self._sse.finish():
                 assert stamp is not None, "an event has bytes, and bytes have a stamp"
                 self._event(stamp, name, event)
+            if self.malformed != before:  # the last event had no end and is no JSON: cut off, not malformed
+                self.cut, self.malformed = self.malformed, None
         elif self._document and self._status is not None and self._status < 300:
             self._read_document(b"".join(self._document))
 

@@ -102,3 +102,9 @@ def test_the_known_winner_wins(troubled: Built) -> None:
     assert ["alpha", "alpha", "beta"] == [ranked[figure].best for figure in ("success", "e2e_s", "usd_per_success")]
     assert [("beta", True), ("gamma", True)] == [(each.other, each.distinguishable) for each in ranked["success"].differences]
     assert ("delta",) == ranked["success"].unranked
+
+
+def test_many_comparisons_share_one_confidence(troubled: Built) -> None:
+    """Four endpoints are six pairs, times three figures: each interval leaves out a share of 5 %."""
+    assert troubled.summary.comparison is not None
+    assert troubled.summary.comparison.confidence == pytest.approx(1 - 0.05 / 18)

@@ -67,6 +67,12 @@ def test_failures_stand_at_infinity() -> None:
     )
 
 
+def test_failures_do_not_lower_the_sample_floor() -> None:
+    """Of 100 attempts, failed or not, there is no p99 to reach: the sample is too small to say so."""
+    everyone = failure_aware(exact(np.full(90, 0.1), 0, ""), 100)
+    assert "needs n >= 368, has 100" == everyone.reason["p99"]
+
+
 def test_a_histogram_that_lies_is_caught() -> None:
     """Values that are not those of the histogram are a bug, and it does not pass in silence."""
     histogram = Histogram()

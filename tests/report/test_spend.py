@@ -6,6 +6,7 @@ import handmade
 import pytest
 from fabricated import rates
 
+from harness.records import Usage
 from harness.report import join
 from harness.report.figures import Spend, Tokens
 from harness.report.spend import ratio, spend, tokens
@@ -35,9 +36,10 @@ def test_cost_per_success_times_successes_is_the_total() -> None:
 
 
 def test_what_nobody_could_price_is_counted_and_bounded() -> None:
-    """One attempt of two without usage: the total is a lower bound, and at most it cost what the dearest one did."""
-    made = spent(handmade.ok(1), handmade.ok(2, tokens=None))
-    assert (1, 1, Decimal(1), Decimal(2)) == (made.priced, made.unpriced, made.total, made.total_at_most)
+    """One attempt of three without usage: the total is a lower bound, and at most it cost what the dearest one did."""
+    dearer = handmade.ok(2, usage=Usage(input_tokens=300, output_tokens=5))
+    made = spent(handmade.ok(1), dearer, handmade.ok(3, tokens=None))
+    assert (2, 1, Decimal(4), Decimal(7)) == (made.priced, made.unpriced, made.total, made.total_at_most)
 
 
 def test_zero_successes_have_no_cost_per_success() -> None:

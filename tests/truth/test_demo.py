@@ -151,7 +151,7 @@ def test_stamps_are_the_servers(run: results.Run, truth: dict, endpoint: str) ->
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_cost(run: results.Run, summary: dict[str, Any], truth: dict, endpoint: str) -> None:
-    """Spend is the simulator's token counts at the scenario's prices, to the last digit; per success it is spend over successes."""
+    """Spend is the simulator's token counts at the scenario's prices, to the last digit; per success, over the successes."""
     price = Scenario.model_validate(run.manifest.scenario).endpoints[endpoint].price
     assert price is not None
     total = Decimal(0)

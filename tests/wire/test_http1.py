@@ -61,9 +61,10 @@ def test_header_flood_is_refused() -> None:
     """Headers past their limit end the attempt."""
     parser = ResponseParser()
     parser.feed(0, b"HTTP/1.1 200 OK\r\n")
+    for number in range(800):
+        parser.feed(0, b"X-%d: %b\r\n" % (number, b"v" * 64))
     with pytest.raises(OversizeError):
-        for number in range(2000):
-            parser.feed(0, b"X-%d: %b\r\n" % (number, b"v" * 64))
+        parser.feed(0, b"X: y\r\n" * 3000)
 
 
 def test_bytes_behind_the_response_spoil_the_connection_only() -> None:

@@ -37,7 +37,7 @@ def heard(body: bytes, cuts: list[int] = [], headers: dict[str, str] = SSE, stat
 
 
 def kind(transcript: Transcript, ending: Ending = Ending.COMPLETE, status: int = 200) -> tuple[str, tuple[str, ...]]:
-    outcome = classify(ending, status, transcript, openai_chat, asked_stream=True)
+    outcome = classify(ending, status, transcript, openai_chat, asked_stream=True, asked_model="model-1")
     return outcome.kind, outcome.flags
 
 
@@ -96,6 +96,7 @@ TROUBLE = {
     "no finish reason": (WORDS[0] + DONE, "stream_truncated"),
     "unknown finish reason": (WORDS[0] + event({}, "weird") + DONE, "stream_error"),
     "malformed event": (WORDS[0] + b"data: {oops\n\n" + STOP + DONE, "malformed_event"),
+    "cut inside the last event": (WORDS[0] + b'data: {"choices": [{"del', "stream_truncated"),
     "no body": (b"", "empty_body"),
     "stray text": (b"<html>login</html>", "unexpected_content"),
 }
@@ -118,6 +119,11 @@ FINE = {
         ("usage_conflict",),
     ),
     "negative usage": (WORDS[0] + STOP + event(None, usage={"completion_tokens": -1}) + DONE, ("bad_usage",)),
+    "a sum that does not add up": (
+        WORDS[0] + STOP + event(None, usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 9}) + DONE,
+        ("bad_usage",),
+    ),
+    "another model answers": (event({"content": "x"}, "stop", model="other", usage=USAGE) + DONE, ("model_mismatch",)),
     "an empty choices list first": (event(None) + WORDS[0] + STOP + LAST + DONE, ()),
 }
 

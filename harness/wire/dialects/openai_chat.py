@@ -60,6 +60,7 @@ class _CompletionDetails(msgspec.Struct):
 class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
@@ -125,9 +126,12 @@ def read_error(body: bytes) -> HttpError:
     """The words and code of an error status; `kind` only where OpenAI's code says more than the status does."""
     try:
         problem = _provider_error(_decode(body))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return HttpError(message=body[:300].decode("utf-8", "replace"))
-    return HttpError(message=problem.message, code=problem.code, kind=_CODES.get(problem.code or ""))
+    kind = _CODES.get(problem.code or "")
+    if kind is None and "maximum context length" in problem.message:  # vLLM and others have no code for it
+        kind = "context_length"
+    return HttpError(message=problem.message, code=problem.code, kind=kind)
 
 
 def _reading(chunk: _Chunk) -> Reading:
@@ -162,6 +166,7 @@ def _usage(usage: _Usage) -> Usage:
         cache_write_tokens=prompt.cache_write_tokens if prompt else None,
         output_tokens=usage.completion_tokens,
         reasoning_tokens=completion.reasoning_tokens if completion else None,
+        total_tokens=usage.total_tokens,
     )
 
 
