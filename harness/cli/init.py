@@ -33,6 +33,6 @@ def _copy(source: Path, target: Path) -> None:
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise HarnessError("is there already", where=str(target), remedy="give a new or empty folder")
     try:
-        shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "runs", ".env"))
     except OSError as failed:
         raise HarnessError(f"cannot be copied: {failed}", where=str(target), remedy="give a folder you may write") from failed

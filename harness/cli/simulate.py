@@ -1,5 +1,6 @@
 """`signoff simulate SCENARIO`: serve the scenario's simulated endpoints until Ctrl-C, for trying things out and for tests."""
 
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,7 @@ def simulate(
         raise HarnessError("no endpoint is simulated", where=str(loaded.path), remedy=remedy)
     with tempfile.TemporaryDirectory(prefix="signoff-") as folder:
         simulator = assembly.Simulator(config, Path(folder))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             print(msgspec.json.encode(simulator.urls).decode(), flush=True)
             print("serving; Ctrl-C ends it", file=sys.stderr)

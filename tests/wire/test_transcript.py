@@ -202,6 +202,15 @@ def test_error_statuses(status: int, code: str | None, expected: str) -> None:
     assert "words" in (outcome.error or "")
 
 
+@pytest.mark.parametrize("body", [b'{"detail": "Not Found"}', b"Internal Server Error", b"\xff\xfe", b"[" * 100_000])
+def test_error_bodies_of_other_shapes_are_quoted(body: bytes) -> None:
+    """What is not OpenAI's error object is shown as it came, and the status alone names the kind."""
+    transcript = heard(body, headers={"content-type": "application/json"}, status=404)
+    outcome = classify(Ending.COMPLETE, 404, transcript, openai_chat, asked_stream=True)
+    assert "http_not_found" == outcome.kind
+    assert body[:300].decode("utf-8", "replace") in (outcome.error or "")
+
+
 def test_request_overrides_and_secrets() -> None:
     """Parameters and extra body lie over the body; the key is a header and nowhere else."""
     from harness.records import Call, Message, Target

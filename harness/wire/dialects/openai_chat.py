@@ -127,7 +127,9 @@ def read_error(body: bytes) -> HttpError:
     try:
         problem = _provider_error(_decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return HttpError(message=body[:300].decode("utf-8", "replace"))
+        problem = ProviderError("")
+    if not problem.message:  # another server's shape, such as FastAPI's `detail`: its own words are the best there is
+        return HttpError(message=body[:300].decode("utf-8", "replace"), code=problem.code)
     kind = _CODES.get(problem.code or "")
     if kind is None and "maximum context length" in problem.message:  # vLLM and others have no code for it
         kind = "context_length"
@@ -177,5 +179,5 @@ def _provider_error(chunk: _Chunk) -> ProviderError:
     fields = error if isinstance(error, dict) else {"message": chunk.message, "code": chunk.code}
     code = fields.get("code") or fields.get("type")
     message = fields.get("message")
-    words = message if isinstance(message, str) else msgspec.json.encode(error).decode()
+    words = message if isinstance(message, str) else "" if error is None else msgspec.json.encode(error).decode()
     return ProviderError(words, None if code is None else str(code))
