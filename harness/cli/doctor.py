@@ -93,15 +93,17 @@ def _stamp_error_ns() -> int | None:
         with receiver:
             receiver.settimeout(5)
             receiver.setsockopt(socket.SOL_SOCKET, clock.SO_TIMESTAMPNS, 1)
+            kernel = clock.KernelClock()
             for _ in range(STAMP_TRIES):
-                kernel = clock.KernelClock()
-                before = time.monotonic_ns()
+                before = kernel.tick()
                 sender.sendall(b"x")
                 _, ancillary, _, _ = receiver.recvmsg(1, clock.ANCILLARY_BYTES)
                 stamp = kernel.stamp(ancillary)
                 if stamp is not None:
+                    kernel.close()
                     return max(0, before - stamp, stamp - time.monotonic_ns())
                 time.sleep(0.005)
+            kernel.close()
     return None
 
 

@@ -32,7 +32,8 @@ def init(
 def _copy(source: Path, target: Path) -> None:
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise HarnessError("is there already", where=str(target), remedy="give a new or empty folder")
+    left_out = shutil.ignore_patterns("__pycache__", "*.pyc", "runs", ".env")
     try:
-        shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "runs", ".env"))
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=left_out)
     except OSError as failed:
         raise HarnessError(f"cannot be copied: {failed}", where=str(target), remedy="give a folder you may write") from failed
