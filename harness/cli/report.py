@@ -1,28 +1,37 @@
 """`signoff report RUN`: scorecard, summary, CSV and HTML from a finished run; sends nothing and grades nothing."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from harness import assembly, scenario_file
 from harness.errors import ExitCode
+from harness.records import Rates
 from harness.report import build, console, figures
 from harness.report.figures import Summary
 
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run directory; runs/latest is the newest.")],
+    reprice: Annotated[str | None, typer.Option(help="A scenario whose prices replace those of the run.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the scorecard.")] = False,
 ) -> ExitCode:
-    """Make the scorecard and the report again from the journals. The same journals give the same bytes."""
-    return show(run, as_json=as_json)
+    """Make the scorecard and the report again from the journals. The same journals and prices give the same bytes."""
+    return show(run, as_json=as_json, rates=None if reprice is None else _stated(reprice))
 
 
-def show(run: Path, *, as_json: bool) -> ExitCode:
+def _stated(scenario: str) -> dict[str, Rates]:
+    found = assembly.rates(scenario_file.load(scenario).scenario, datetime.now(UTC))
+    return {name: rates for name, rates in found.items() if rates is not None}
+
+
+def show(run: Path, *, as_json: bool, rates: dict[str, Rates] | None = None) -> ExitCode:
     """Build every file of the report stage, print the scorecard, and say what the numbers mean for the exit code."""
-    built = build.build(run)
+    built = build.build(run, reprice=rates)
     if as_json:
         sys.stdout.buffer.write(figures.encode(built.summary))
     else:

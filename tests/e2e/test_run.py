@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,20 @@ def test_report_and_score_again_change_nothing(run_dir: Path, signoff: Callable)
     assert 0 == signoff("score", run_dir).code
     assert 0 == signoff("report", run_dir).code
     assert before == {name: (run_dir / name).read_bytes() for name in FILES}
+
+
+def test_repricing_changes_the_money_and_nothing_else(run_dir: Path, scenario: Path, signoff: Callable, tmp_path: Path) -> None:
+    """Doubled prices double the spend; `report` without them brings the old figures back."""
+    dear = tmp_path / "dear"
+    shutil.copytree(scenario, dear)
+    text = (dear / "scenario.yaml").read_text()
+    (dear / "scenario.yaml").write_text(text.replace("input: 1, output: 2", "input: 2, output: 4"))
+    before = json.loads((run_dir / "summary.json").read_text())["endpoints"]["quick"]["levels"]["6"]
+    again = json.loads(signoff("report", run_dir, "--reprice", dear, "--json").out)["endpoints"]["quick"]["levels"]["6"]
+    assert 2 * Decimal(before["usd"]["total"]) == Decimal(again["usd"]["total"])
+    assert before["service"] == again["service"]
+    signoff("report", run_dir)
+    assert before == json.loads((run_dir / "summary.json").read_text())["endpoints"]["quick"]["levels"]["6"]
 
 
 def test_summary_as_json_on_stdout(run_dir: Path, signoff: Callable) -> None:
