@@ -25,6 +25,7 @@ from harness.scenario import Scenario, Simulated
 
 ROOT = Path(__file__).resolve().parents[2]
 Z = 4.0
+TRIES = 3
 TAIL = float(stats.norm.sf(Z))
 MACHINE_S = 0.0005
 ENDPOINTS = ("steady", "swift", "frugal")
@@ -32,8 +33,22 @@ ENDPOINTS = ("steady", "swift", "frugal")
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`make demo`'s own command, at its high level."""
-    out = tmp_path_factory.mktemp("demo")
+    """`make demo`'s own command at its high level; again where the machine was too busy to check a clock by it."""
+    for _ in range(TRIES - 1):
+        path = ran(tmp_path_factory.mktemp("demo"))
+        if was_quiet(path):
+            return path
+    return ran(tmp_path_factory.mktemp("demo"))
+
+
+def was_quiet(path: Path) -> bool:
+    """The simulator kept its own schedule: by its word, not by what was measured, 99 % of its sends were at most 1 ms late."""
+    lines = [json.loads(line) for line in (path / "truth.jsonl").read_text().splitlines()]
+    late = sorted(late for line in lines for late in line["late_ns"])
+    return late[int(0.99 * len(late))] < 1_000_000
+
+
+def ran(out: Path) -> Path:
     words = [sys.executable, "-m", "harness.cli.app", "run", str(ROOT / "scenarios" / "claims_triage"), "--out", str(out)]
     words += ["--metrics", "", "--set", "load.levels=[16]", "--quiet"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=180, stdin=subprocess.DEVNULL)
