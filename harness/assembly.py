@@ -17,9 +17,10 @@ from harness import results
 from harness.errors import HarnessError
 from harness.loadgen import prepare
 from harness.price import contract
-from harness.records import Rates
+from harness.records import Call, Example, Rates
 from harness.scenario import Scenario
 from harness.scenario_file import Loaded
+from harness.score import runner
 from harness.simulator import knowledge
 from harness.simulator.candidate import Candidate
 from harness.simulator.config import Config
@@ -81,12 +82,20 @@ def open_run(loaded: Loaded, out: Path, now: datetime) -> Opened:
     """Create the run directory, start the simulator where endpoints are simulated, and write the manifest."""
     prices = rates(loaded.scenario, now)
     examples = prepare.sampled(loaded)
-    prepare.calls_of(loaded.scenario, examples)  # a template that does not fit the data fails before anything is made
+    check(loaded.scenario, examples)
     run = results.create(out, loaded.scenario.name, now)
     config = simulator_config(loaded, run / TRUTH)
     simulator = None if config is None else Simulator(config, run)
     prepare.write(loaded, run, examples, prices, simulator.urls if simulator else {}, now)
+    results.point_latest(run)
     return Opened(run, simulator)
+
+
+def check(scenario: Scenario, examples: tuple[Example, ...]) -> tuple[Call, ...]:
+    """The prompts of these examples. `HarnessError` where template or scorer does not fit the data: free of charge now."""
+    if scenario.grading is not None:
+        runner.check(examples, runner.build(scenario.grading.scorer, scenario.grading.options))
+    return prepare.calls_of(scenario, examples)
 
 
 def simulator_config(loaded: Loaded, truth: Path | None, port: int = 0) -> Config | None:

@@ -183,7 +183,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
-    itl             the same per token, only where the server counts the tokens of each chunk; else None
+    itl             the same per token, where the tokens of each chunk are known and it differs from icl; else None
     """
 
     id: str

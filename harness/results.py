@@ -73,11 +73,16 @@ class LineLog:
         except OSError as failed:
             raise _storage(self._path, failed) from failed
         if written != len(line):
-            raise StorageError(f"only {written} of {len(line)} bytes were written", where=str(self._path), remedy="disk full?")
+            raise StorageError(
+                f"only {written} of {len(line)} bytes were written", where=str(self._path), remedy="is the disk full?"
+            )
 
     def sync(self) -> None:
         """Force to disk what has been written: only a power cut can lose a line before this."""
-        os.fsync(self._fd)
+        try:
+            os.fsync(self._fd)
+        except OSError as failed:
+            raise _storage(self._path, failed) from failed
 
     def close(self) -> None:
         os.close(self._fd)
@@ -96,7 +101,7 @@ def read_lines(path: Path, kind: Any) -> Iterator[Any]:
 
 
 def create(root: Path, name: str, now: datetime) -> Path:
-    """A fresh run directory `root/<utc time>_<name>`, private to its owner; `root/latest` points at it."""
+    """A fresh run directory `root/<utc time>_<name>`, private to its owner."""
     path = root / f"{now:%Y%m%dT%H%M%SZ}_{name}"
     suffix = 1
     try:
@@ -107,8 +112,17 @@ def create(root: Path, name: str, now: datetime) -> Path:
         path.mkdir(mode=0o700)
     except OSError as failed:
         raise _storage(root, failed) from failed
-    _point_latest(root, path)
     return path
+
+
+def point_latest(run: Path) -> None:
+    """`runs/latest` means this run from now on."""
+    latest = run.parent / "latest"
+    try:
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(run.name)
+    except OSError:
+        return  # a convenience: a file system without links loses nothing but the short name
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
@@ -118,9 +132,11 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 def read_manifest(path: Path) -> Manifest:
     try:
         return msgspec.json.decode((path / MANIFEST).read_bytes(), type=Manifest)
-    except FileNotFoundError as missing:
+    except (FileNotFoundError, NotADirectoryError) as missing:
         remedy = "give the folder that `signoff run` printed, or runs/latest"
         raise StorageError("no manifest.json: not a run directory", where=str(path), remedy=remedy) from missing
+    except OSError as failed:
+        raise _storage(path / MANIFEST, failed) from failed
     except msgspec.DecodeError as broken:
         raise StorageError(f"cannot be read: {broken}", where=str(path / MANIFEST)) from broken
 
@@ -128,22 +144,23 @@ def read_manifest(path: Path) -> Manifest:
 def read_run(path: Path) -> Run:
     """Read a run back from its manifest, journals and scores. A second end of one attempt is fatal."""
     reader = _JournalReader()
-    for journal in sorted(path.glob("journal-*.jsonl")):
+    journals = sorted(path.glob("journal-*.jsonl"))
+    for journal in journals:
         reader.read(journal)
-    manifest = read_manifest(path)
+    manifest, attempts = read_manifest(path), reader.attempts()
     return Run(
         path=path,
         manifest=manifest,
-        attempts=reader.attempts(),
+        attempts=attempts,
         marks=reader.marks,
-        findings=[*manifest.findings, *reader.findings],
+        findings=[*manifest.findings, *reader.findings, *_doubts(manifest, len(journals), reader.torn)],
         grades=read_grades(path),
         torn=reader.torn,
     )
 
 
 def read_answers(path: Path) -> Iterator[Answer]:
-    """The answer texts of a run in file order; torn lines are passed over (their attempts have no end line either)."""
+    """The answer texts of a run in file order; lines that cannot be read back are passed over: grading misses them."""
     for file in sorted(path.glob("answers-*.jsonl")):
         yield from (answer for answer in read_lines(file, Answer) if answer is not None)
 
@@ -226,13 +243,32 @@ class _JournalReader:
         return sorted(whole, key=lambda attempt: (attempt.worker, attempt.start.dispatched_ns, attempt.start.id))
 
 
-def _point_latest(root: Path, path: Path) -> None:
-    latest = root / "latest"
-    try:
-        latest.unlink(missing_ok=True)
-        latest.symlink_to(path.name)
-    except OSError:
-        return  # a convenience: a file system without links loses nothing but the short name
+def _doubts(manifest: Manifest, journals: int, torn: int) -> Iterator[Finding]:
+    """What the state of the files says against the run, whoever reads it and whenever."""
+    if manifest.state in ("planned", "running"):
+        yield Finding(
+            code="not_finished",
+            what="the run was not started" if manifest.state == "planned" else "the run has not come to its end",
+            why="what is there is a part of the plan, and nobody checked that it is whole",
+            remedy="wait for the run that is still going on, or run again: the load process was killed",
+            invalid=True,
+        )
+    elif journals < manifest.workers:
+        yield Finding(
+            code="journal_missing",
+            what=f"{manifest.workers - journals} of {manifest.workers} journals are not here",
+            why="all attempts of these workers are missing from every figure",
+            remedy="copy journal-*.jsonl and answers-*.jsonl of every worker into this folder",
+            invalid=True,
+        )
+    if torn:
+        yield Finding(
+            code="torn_lines",
+            what=f"{torn} journal lines cannot be read back",
+            why="what they said is missing from every figure",
+            remedy="report from an untouched copy of the run",
+            invalid=True,
+        )
 
 
 def _sync_folder(folder: Path) -> None:
@@ -244,4 +280,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _storage(path: Path, failed: OSError) -> StorageError:
-    return StorageError(failed.strerror or str(failed), where=str(path), remedy="is it writable, and is there space left?")
+    return StorageError(
+        failed.strerror or str(failed), where=str(path), remedy="is it a place that you may write to, with space left?"
+    )

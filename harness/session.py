@@ -6,10 +6,12 @@ The locustfiles' half of `assembly`: it runs inside Locust, on the master or in 
 import logging
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from gevent import monkey
 from locust import events
 
 from harness import assembly, results, scenario_file
@@ -26,6 +28,10 @@ log = logging.getLogger(__name__)
 STATUS_FD = "SIGNOFF_STATUS_FD"
 LOG_EVERY = 5
 LINGER_S = 5.0
+_status_fd = int(os.environ[STATUS_FD]) if STATUS_FD in os.environ else None
+if _status_fd is not None:
+    # The pipe ends with the master, however long its workers live. Subtle: gevent's own close would wait for a loop.
+    os.register_at_fork(after_in_child=partial(monkey.get_original("os", "close"), _status_fd))
 
 
 def add_options(parser: Any) -> None:
@@ -72,18 +78,31 @@ class _Status:
 
     def __init__(self, conductor: Conductor) -> None:
         self._conductor = conductor
-        self._fd = int(os.environ[STATUS_FD]) if STATUS_FD in os.environ else None
+        self._unsent = b""
         self._shown = 0
+        if _status_fd is not None:
+            os.set_blocking(_status_fd, False)
 
     def show(self, progress: Progress) -> None:
-        if self._fd is not None:
-            os.write(self._fd, msgspec.json.encode({**msgspec.structs.asdict(progress), "cells": self._cells()}) + b"\n")
+        if _status_fd is not None:
+            self._tell(_status_fd, progress)
             return
         if self._shown % LOG_EVERY == 0:
             block = progress.block
             where = f"{block.endpoint} at {block.level} users" if block else "-"
             log.info("%s/%s %s %s, %s done", progress.number, progress.of, progress.phase, where, progress.ended)
         self._shown += 1
+
+    def _tell(self, fd: int, progress: Progress) -> None:
+        """A reader that has stopped reading costs lines, never time: the run would stand still with a blocked master."""
+        if not self._unsent:
+            self._unsent = msgspec.json.encode({**msgspec.structs.asdict(progress), "cells": self._cells()}) + b"\n"
+        try:
+            self._unsent = self._unsent[os.write(fd, self._unsent) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._conductor.abandon()
 
     def _cells(self) -> list[dict[str, Any]]:
         """What has been measured so far, a row per endpoint and level."""

@@ -7,6 +7,7 @@ must not pay for the others.
 import functools
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -31,8 +32,12 @@ VERBS = {
 
 
 def main() -> None:
-    """The console script."""
-    command_line(sys.argv[1:])(prog_name="signoff")
+    """The console script. A scheduler's SIGTERM ends every verb as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        command_line(sys.argv[1:])(prog_name="signoff")
+    except KeyboardInterrupt:  # while the verb's own imports were going on
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 def command_line(arguments: Sequence[str]) -> typer.Typer:

@@ -6,31 +6,37 @@ from rich.console import Console
 from rich.progress import track
 
 from harness import results
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StorageError
 from harness.loadgen import prepare
-from harness.records import Answer, AttemptEnd
 from harness.scenario import Scenario
 from harness.score import runner
 
 
 def grade_run(run: Path, *, quiet: bool = False) -> int:
-    """Grade every answer that has no grade yet; returns how many were graded. Running it again changes nothing."""
+    """Grade every answer that has no grade yet; returns how many were graded. Running it again changes nothing.
+
+    Raises `StorageError`, when all that can be graded has been, for answers that are not there to be read.
+    """
     manifest = results.read_manifest(run)
     grading = Scenario.model_validate(manifest.scenario).grading
     if grading is None:
         raise HarnessError("this scenario has no grading", where=str(run), remedy="add `grading: {scorer: ...}` and run again")
-    known = results.read_grades(run)
-    answers = _worth_grading(run)
+    wanted = _wanted(run)
+    answers = [answer for answer in results.read_answers(run) if answer.id in wanted]
     shown = track(answers, "grading", console=Console(stderr=True, quiet=quiet), transient=True)
+    known = results.read_grades(run)
     rows = runner.grade(shown, prepare.examples_of(manifest), grading.scorer, grading.options, known)
-    return results.append_grades(run, rows)
+    graded = results.append_grades(run, rows)
+    missing = set(wanted.values()) - results.read_grades(run).keys()
+    if missing:
+        what = f"{len(missing)} answers are not there, or cannot be read back: they are not graded"
+        raise StorageError(
+            what, where=str(run / "answers-*.jsonl"), remedy="bring them back from a copy and run `signoff score`"
+        )
+    return graded
 
 
-def _worth_grading(run: Path) -> list[Answer]:
-    """Answers of attempts that ended well: what was cut off is a failure already and is not graded."""
-    good = {each.start.id for each in results.read_run(run).attempts if each.end is not None and _ended_well(each.end)}
-    return [answer for answer in results.read_answers(run) if answer.id in good]
-
-
-def _ended_well(end: AttemptEnd) -> bool:
-    return end.kind == "ok"
+def _wanted(run: Path) -> dict[str, tuple[str, str]]:
+    """(example, hash) of each answer to grade, by attempt: what was cut off is a failure already and is not graded."""
+    ended = [(attempt.start, attempt.end) for attempt in results.read_run(run).attempts if attempt.end is not None]
+    return {end.id: (start.example, end.answer_sha256) for start, end in ended if end.kind == "ok" and end.answer_sha256}

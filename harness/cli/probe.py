@@ -2,6 +2,7 @@
 
 import os
 import sys
+from json import dumps
 from typing import Annotated, Any
 
 import msgspec
@@ -50,7 +51,7 @@ def probe(  # noqa: PLR0913, PLR0917 - one parameter per option
     call = Call("probe", (Message("user", prompt),))
     kinds: dict[str, int] = {}
     for finished in preflight.ask(port, call, n, concurrency):
-        print(msgspec.json.encode(_told(finished)).decode(), flush=True)
+        print(dumps(msgspec.to_builtins(_told(finished))), flush=True)  # ASCII: a U+2028 in an answer ends no line
         kinds[finished.end.kind] = kinds.get(finished.end.kind, 0) + 1
     if not json:
         print(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())), file=sys.stderr)

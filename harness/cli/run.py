@@ -14,7 +14,7 @@ from harness.cli.child import Child, command
 from harness.cli.grading import grade_run
 from harness.cli.live import Live
 from harness.cli.report import show
-from harness.errors import ExitCode, worst
+from harness.errors import ExitCode, StorageError, worst
 from harness.loadgen import preflight, prepare
 from harness.loadgen.exporter import Exporter, RunInfo, address
 from harness.loadgen.port import Port
@@ -46,18 +46,19 @@ def run(
     keys = credentials.secrets(loaded.scenario, loaded.folder, os.environ)  # a missing key is found before anything is made
     if metrics:
         _check_free(metrics)
+    _preflight(loaded, keys)
     opened = assembly.open_run(loaded, out, datetime.now(UTC))
     try:
         manifest = read_manifest(opened.run)
-        _preflight(loaded, manifest, keys)
         code = _load(opened.run, loaded.scenario, manifest, processes, metrics, quiet=quiet)
     finally:
         opened.close()
-    if read_manifest(opened.run).state == "planned":
-        return code  # the load process did not come to its first block: there is nothing to report
-    if loaded.scenario.grading is not None:
-        grade_run(opened.run, quiet=quiet)
-    return worst([code, show(opened.run, as_json=as_json)])
+    ended = read_manifest(opened.run)
+    if ended.state == "planned":  # the load process did not come to its first block: there is nothing to report
+        for finding in ended.findings:
+            print(f"signoff: {finding.code}: {finding.what}", file=sys.stderr)
+        return code
+    return worst([code, _judge(opened.run, loaded.scenario, as_json=as_json, quiet=quiet)])
 
 
 def _load(run_dir: Path, scenario: Scenario, manifest: Manifest, processes: int, metrics: str, *, quiet: bool) -> ExitCode:
@@ -65,14 +66,28 @@ def _load(run_dir: Path, scenario: Scenario, manifest: Manifest, processes: int,
     words = command(locustfile, run_dir, processes, metrics)
     live = Live(manifest, quiet=quiet)
     live.note(f"$ {shlex.join(['locust', *words[3:]])}")
-    child = Child(words, run_dir, dict(os.environ))
-    with live:
+    with Child(words, run_dir, dict(os.environ)) as child, live:
         for status in child.statuses():
             live.show(status, child.interrupts)
-    code = child.exit_code()
-    if code in (ExitCode.BUG, ExitCode.USAGE, ExitCode.STORAGE):
-        print(child.log_tail(), file=sys.stderr)
-    return code
+    complaint = child.complaint()
+    if complaint is not None:
+        print(complaint, file=sys.stderr)
+    return child.exit_code()
+
+
+def _judge(run_dir: Path, scenario: Scenario, *, as_json: bool, quiet: bool) -> ExitCode:
+    """Grade and report. A run whose answers cannot all be graded is reported with what there is."""
+    code = ExitCode.OK
+    try:
+        if scenario.grading is not None:
+            grade_run(run_dir, quiet=quiet)
+    except StorageError as lacking:
+        print(f"signoff: {lacking}", file=sys.stderr)
+        code = lacking.exit_code
+    except KeyboardInterrupt:
+        print(f"signoff: kept in {run_dir}; go on with `signoff score` and `signoff report`", file=sys.stderr)
+        raise
+    return worst([code, show(run_dir, as_json=as_json)])
 
 
 def _check_free(metrics: str) -> None:
@@ -83,9 +98,9 @@ def _check_free(metrics: str) -> None:
     exporter.stop()
 
 
-def _preflight(loaded: Loaded, manifest: Manifest, keys: dict[str, str | None]) -> None:
-    """Ask every endpoint that is not simulated once, so that a wrong URL or key costs a second and not a run."""
-    real = {name: each for name, each in loaded.scenario.endpoints.items() if each.simulated is None}
-    ports = {name: Port(name, each, manifest.urls[name], keys[name]) for name, each in real.items()}
+def _preflight(loaded: Loaded, keys: dict[str, str | None]) -> None:
+    """Ask every real endpoint once, before anything is made: a wrong URL or key costs a second and not a run."""
+    real = {name: each for name, each in loaded.scenario.endpoints.items() if each.base_url is not None}
+    ports = {name: Port(name, each, str(each.base_url), keys[name]) for name, each in real.items()}
     if ports:
-        preflight.check(ports, prepare.calls(manifest)[0])
+        preflight.check(ports, assembly.check(loaded.scenario, prepare.sampled(loaded))[0])

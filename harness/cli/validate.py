@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from harness import scenario_file
+from harness import assembly, scenario_file
 from harness.errors import ExitCode, HarnessError
 from harness.loadgen import plan, prepare
 from harness.records import Call
@@ -44,7 +44,7 @@ def _described(loaded: Loaded) -> dict[str, Any]:
     scenario = loaded.scenario
     whole = dataset.load(loaded.dataset, scenario.prompts.format, scenario.prompts.columns)
     examples = prepare.sampled(loaded)
-    calls = prepare.calls_of(scenario, examples)
+    calls = assembly.check(scenario, examples)
     blocks = plan.build(scenario)
     cells = len({block.cell for block in blocks})
     return {

@@ -1,12 +1,14 @@
 """From an exchange that has ended to the journal's line: the one place where wire, stamps and record meet."""
 
 import hashlib
+import json
 from typing import NamedTuple
 
 from harness.loadgen.exchange import Exchange
 from harness.measure import histogram, timing
 from harness.records import Answer, AttemptEnd, AttemptStart
-from harness.wire.outcome import Outcome, classify
+from harness.wire.limits import ERROR_CHARS
+from harness.wire.outcome import classify
 from harness.wire.reading import Dialect
 from harness.wire.transcript import Transcript
 
@@ -51,8 +53,8 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         asked_model=asked.model,
         detail=exchange.detail,
     )
-    gaps = timing.gaps(transcript.reads)
-    text = transcript.text
+    gaps = timing.gaps(_counted(transcript))
+    text = _clean(transcript.text, asked.key)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
     streamed = not (transcript.whole or NO_FIRST_TOKEN & set(kind.flags))
     end = AttemptEnd(
@@ -81,17 +83,25 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         lag_max_ns=exchange.lag_max_ns,
         icl=histogram.bucket_counts(gaps.icl_ns) if streamed else (),
         icl_max_ns=gaps.icl_max_ns if streamed else None,
-        itl=histogram.bucket_counts(gaps.itl_ns) if streamed and gaps.itl_ns is not None else None,
+        itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
-        finish=transcript.finish,
-        model=transcript.model,
+        finish=_short(_clean(transcript.finish, asked.key)),
+        model=_short(_clean(transcript.model, asked.key)),
         answer_sha256=digest,
         answer_chars=len(text) if text else None,
-        error=_without_key(kind, asked.key),
-        error_code=kind.code,
+        error=_short(_clean(kind.error, asked.key)),
+        error_code=_short(_clean(kind.code, asked.key)),
     )
     answer = Answer(id=start.id, example=start.example, endpoint=start.endpoint, text=text) if text else None
     return Finished(end, answer, gaps.icl_ns if streamed else [])
+
+
+def _counted(transcript: Transcript) -> list[tuple[int, int, int | None]]:
+    """The reads with their tokens. Where the server counts as many tokens as there were chunks, each chunk was one token."""
+    usage = transcript.usage
+    if usage is None or usage.output_tokens != transcript.chunks:
+        return transcript.reads
+    return [(stamp_ns, chunks, chunks) for stamp_ns, chunks, _ in transcript.reads]
 
 
 def _inside(transcript: Transcript, window: Window | None) -> int:
@@ -100,8 +110,19 @@ def _inside(transcript: Transcript, window: Window | None) -> int:
     return sum(chunks for stamp_ns, chunks, _ in transcript.reads if window.holds(stamp_ns))
 
 
-def _without_key(outcome: Outcome, key: str | None) -> str | None:
-    """Providers echo keys in their error texts; ours is never written down."""
-    if outcome.error is None or key is None:
-        return outcome.error
-    return outcome.error.replace(key, "[key]")
+def _own_itl(gaps: timing.Gaps) -> histogram.Pairs | None:
+    """The token gaps where they differ from the chunk gaps; the report takes those where this is None and counts agree."""
+    return None if gaps.itl_ns is None or gaps.itl_ns == gaps.icl_ns else histogram.bucket_counts(gaps.itl_ns)
+
+
+def _clean(text: str | None, key: str | None) -> str | None:
+    """Providers echo keys: ours is never written down, nor is a part of it, so it goes before anything is cut."""
+    if text is None or key is None:
+        return text
+    for spelled in (key, json.dumps(key)[1:-1], repr(key)[1:-1]):
+        text = text.replace(spelled, "[key]")
+    return text
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else text[:ERROR_CHARS]

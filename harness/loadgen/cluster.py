@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import gevent
 from locust import LoadTestShape, events
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from harness import results
 from harness.errors import ExitCode, HarnessError
@@ -22,6 +22,7 @@ from harness.loadgen.member import Member
 from harness.scenario import Scenario
 
 log = logging.getLogger(__name__)
+WATCH_S = 1.0
 
 
 class PopulationShape(LoadTestShape):
@@ -71,12 +72,24 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     workers = max(1, environment.parsed_options.expect_workers) if isinstance(runner, MasterRunner) else 1
     drain_s = Scenario.model_validate(manifest.scenario).load.drain_s
     conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s)
-    gevent.signal_handler(signal.SIGINT, conductor.interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, conductor.interrupt)
     events.spawning_complete.add_listener(lambda **_: conductor.populated.set())
     events.quitting.add_listener(lambda environment, **_: _exit_with(environment, conductor))
     started(conductor, run, environment.parsed_options.metrics if isinstance(runner, MasterRunner) else "")
     gevent.spawn(conductor.play)
+    if isinstance(runner, MasterRunner):
+        gevent.spawn(_watch, runner, conductor)
+
+
+def _watch(runner: MasterRunner, conductor: Conductor) -> None:
+    """Locust tells nobody that a worker is missing."""
+    while not conductor.over.is_set():
+        conductor.lose_all_but({client.id for client in runner.clients.all if client.state != STATE_MISSING})
+        gevent.sleep(WATCH_S)
 
 
 def _exit_with(environment: Any, conductor: Conductor) -> None:
+    """Locust quits by itself when its last worker is missing, or at a SIGTERM; the end of the run is the conductor's."""
+    conductor.over.wait()
     environment.process_exit_code = int(conductor.exit_code)

@@ -6,7 +6,7 @@ It owns time (Locust's run time and stop are never used). The end is: stop, drai
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import msgspec
 from gevent.event import Event
 
 from harness import results
-from harness.errors import ExitCode, worst
+from harness.errors import ExitCode, StorageError, worst
 from harness.loadgen import messages
 from harness.measure.recorder import Totals
 from harness.records import Block, Finding, Manifest
@@ -57,7 +57,7 @@ class Conductor:
         self._ready: set[int] = set()
         self._idle: dict[int, int] = {}
         self._byes: dict[int, messages.Bye] = {}
-        self._failed: set[int] = set()
+        self._gone: set[int] = set()
         self._findings: list[Finding] = []
         self._codes: set[ExitCode] = set()
         self._stop, self._cut_now = Event(), Event()
@@ -76,6 +76,23 @@ class Conductor:
     def exit_code(self) -> ExitCode:
         return worst(self._codes)
 
+    def abandon(self) -> None:
+        """`signoff run` was killed, as every status line finds out: the first one stops and drains, the next one cuts."""
+        if not self._stop.is_set():
+            self._find(
+                "abandoned",
+                "`signoff run` was killed",
+                "simulated endpoints ended with it, so the last requests failed for no fault of theirs",
+                "run again",
+            )
+        self.interrupt()
+
+    def lose_all_but(self, present: Container[str | None]) -> None:
+        """`present` are the clients that Locust still hears of."""
+        for client, index in self._clients.items():
+            if index < self._workers and client not in present:
+                self._lose(index)
+
     def interrupt(self) -> None:
         """Once: stop and drain. Twice: cut what is in flight."""
         if self._stop.is_set():
@@ -87,10 +104,10 @@ class Conductor:
         """The whole run; `over` is set at its end, whatever happened."""
         ticker = gevent.spawn(self._tick)
         try:
-            self._manifest = self._write_manifest("running")
             if not self._wait(lambda: self.populated.is_set() or self.stopped, READY_S):
                 self._find("not_started", "the users were not spawned within a minute", "nothing was measured", "see the log")
             if self.populated.is_set():
+                self._write_manifest("running")
                 self._blocks()
             if self.ready:
                 self._end()
@@ -100,8 +117,16 @@ class Conductor:
             self._find("internal", f"the conductor failed: {bug!r}", "the plan was not played to its end", "report it")
         finally:
             ticker.kill()
+            self._close()
+
+    def _close(self) -> None:
+        try:
             self._write_manifest(self._final_state())
             self._show()
+        except StorageError as full:
+            log.error("%s", full)  # noqa: TRY400 - the user's disk, on one screen
+            self._codes.add(ExitCode.STORAGE)
+        finally:
             self.over.set()
 
     # the plan --------------------------------------------------------------------------------------------------------
@@ -132,19 +157,26 @@ class Conductor:
         self._drain()
         self._phase, self._ends_at = "finishing", time.monotonic() + BYE_S
         self._tell(messages.FINISH, messages.Order(self._step))
-        if self._wait(lambda: len(self._byes) + len(self._failed) >= self._workers, BYE_S):
+        self._wait(lambda: len(self._byes.keys() | self._gone) >= self._workers, BYE_S)
+        for index in range(self._workers):
+            self._lose(index)
+
+    def _lose(self, index: int) -> None:
+        """A worker is gone. Nothing that the others still measure would be valid, so it is not asked for."""
+        if index in self._byes or index in self._gone:
             return
-        missing = sorted(set(range(self._workers)) - set(self._byes) - self._failed)
+        self._gone.add(index)
+        self._stop.set()
         self._find(
             "worker_lost",
-            f"workers {missing} did not say goodbye",
-            "requests that they had in flight have no end line and count as lost",
-            "look for their journals; free memory or processor time and run again",
+            f"worker {index} ended or fell silent before its last word",
+            "requests that it had in flight have no end line and count as lost",
+            "look for what ended it (memory?), free memory or processor time and run again",
         )
 
     def _all_idle(self) -> bool:
         done = {index for index, step in self._idle.items() if step == self._step}
-        return len(done | self._failed) >= self._workers
+        return len(done | self._gone) >= self._workers
 
     @staticmethod
     def _wait(holds: Callable[[], bool], seconds: float) -> bool:
@@ -192,7 +224,7 @@ class Conductor:
             self._codes.add(ExitCode.BUG if "internal" in bye.invalid else ExitCode.INVALID)
 
     def _on_failed(self, failed: messages.Failed) -> None:
-        self._failed.add(failed.index)
+        self._gone.add(failed.index)
         self._codes.add(ExitCode.BUG if failed.bug else ExitCode.USAGE)
         self._find("worker_failed", failed.error, "this worker makes no load", "see the log above")
         self._stop.set()
@@ -231,16 +263,17 @@ class Conductor:
         self._codes.add(ExitCode.INVALID)
 
     def _final_state(self) -> str:
+        if self._block is None:
+            return "planned"  # it did not come to its first block
         if ExitCode.STORAGE in self._codes:
             return "failed_storage"
         if self._findings:
             return "degraded"
         return "interrupted" if ExitCode.INTERRUPTED in self._codes else "complete"
 
-    def _write_manifest(self, state: str) -> Manifest:
-        now = None if state == "running" else datetime.now(UTC).isoformat(timespec="seconds")
+    def _write_manifest(self, state: str) -> None:
+        now = None if state in ("planned", "running") else datetime.now(UTC).isoformat(timespec="seconds")
         manifest = msgspec.structs.replace(
             self._manifest, state=state, findings=tuple(self._findings), workers=self._workers, finished_utc=now
         )
         results.write_manifest(self._run, manifest)
-        return manifest

@@ -221,9 +221,10 @@ class Connection:
         if stamp_ns < floor_ns and not self._unread:
             exchange.clamped += stamp_ns < floor_ns - CLAMP_NOTED_NS
             stamp_ns = floor_ns
-        if exchange.sent_ns is not None:
-            stamp_ns = max(stamp_ns, exchange.sent_ns)
-        exchange.lag_max_ns = max(exchange.lag_max_ns or 0, now_ns - stamp_ns)
+        if exchange.sent_ns is not None and stamp_ns < exchange.sent_ns:
+            stamp_ns = exchange.sent_ns
+        if exchange.lag_max_ns is None or now_ns - stamp_ns > exchange.lag_max_ns:
+            exchange.lag_max_ns = max(0, now_ns - stamp_ns)
         return stamp_ns
 
     def _take(self, exchange: Exchange, stamp_ns: int, data: bytes) -> None:

@@ -50,13 +50,15 @@ class Bytes:
 class Exchange:
     """Mutable on purpose: filled in by connection and drain while it runs, read once it has ended.
 
-    Stamps are monotonic ns. `pending` counts body bytes that wait to be decoded. `bug` is an exception of ours, to be raised
-    in the user's greenlet; it is never the endpoint's fault.
+    Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `pending` counts body bytes that wait to be
+    decoded. `bug` is an exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
     """
 
     def __init__(self, sink: Sink, deadlines: Deadlines, now_ns: int, method: str = "POST") -> None:
         self.sink, self.deadlines, self.begun_ns = sink, deadlines, now_ns
         self.parser = ResponseParser(method)
+        self._method = method
+        self.check_ns = now_ns
         self.sent_ns: int | None = None
         self.first_byte_ns: int | None = None
         self.done_ns: int | None = None
@@ -97,7 +99,7 @@ class Exchange:
 
     def restart(self, now_ns: int) -> None:
         """Begin again on a fresh connection, once: the first one had been closed while idle."""
-        self.parser = ResponseParser()
+        self.parser = ResponseParser(self._method)
         self.stale_retry, self.reused, self.on_wire = True, False, False
         self.ending = self.done_ns = self.detail = self.sent_ns = None
         self.begun_ns = now_ns
@@ -114,6 +116,7 @@ class Exchange:
         """The first ending counts."""
         if self.ending is None:
             self.ending, self.done_ns, self.detail = ending, now_ns, detail
+            self.parser.close()
             self.wake()
 
     def crash(self, bug: BaseException, now_ns: int) -> None:
@@ -135,15 +138,14 @@ class Exchange:
             return min((self.sent_ns + _ns(limits.first_token), Ending.TIMEOUT_FIRST_TOKEN), total)
         return min((last + _ns(limits.idle), Ending.TIMEOUT_IDLE), total)
 
-    def check(self, now_ns: int) -> int | None:
-        """End the exchange if a deadline has passed; else the next moment to check."""
+    def check(self, now_ns: int) -> None:
+        """End the exchange if a deadline has passed; else `check_ns` says when to look again."""
         if self.ending is not None:
-            return None
+            return
         due_ns, ending = self.due()
         if due_ns <= now_ns:
             self.end(ending, now_ns, f"no progress within {ending.removeprefix('timeout_')} deadline")
-            return None
-        return min(due_ns, now_ns + self.shortest_ns)
+        self.check_ns = min(due_ns, now_ns + self.shortest_ns)
 
     @property
     def shortest_ns(self) -> int:

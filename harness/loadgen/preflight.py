@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 
 from gevent.pool import Pool
 
@@ -16,16 +17,24 @@ from harness.loadgen.transport import Transport
 from harness.records import AttemptStart, Call, Phase
 from harness.wire.transcript import Transcript
 
+_BASE = "base_url is the API's base as its SDK takes it (for OpenAI it ends in /v1)"
+_KEY = "does api_key_env name the variable that holds this endpoint's key?"
+_NO_API = frozenset({405, 501})  # RFC 9110: this place takes no POST
 _REMEDIES = {
     "dns": "is the host name right?",
     "connect_refused": "is the server running, and the port right?",
     "connect_error": "is the host reachable from here?",
     "timeout_connect": "is a firewall or proxy between? deadlines.connect may be too short",
     "tls": "a private authority goes into tls.ca_file",
-    "http_auth": "is the key in this variable the right one for this endpoint?",
+    "conn_lost": "does HTTP live on this port? if it is TLS, base_url begins with https",
+    "http_protocol": "does HTTP/1.1 live on this port?",
+    "http_auth": _KEY,
     "http_payment": "the provider asks for payment",
     "http_forbidden": "does this key have access to this model?",
-    "http_not_found": "base_url is the API's base as its SDK takes it (for OpenAI it ends in /v1)",
+    "http_not_found": _BASE,
+    "http_redirect": f"redirects are not followed: {_BASE}",
+    "unexpected_content": f"that is no answer of this dialect: {_BASE}",
+    "empty_body": f"an answer without a body: {_BASE}",
     "model_not_found": "is the model's name spelled as this endpoint spells it?",
     "quota_exhausted": "the quota of this key is used up",
 }
@@ -33,16 +42,22 @@ _REMEDIES = {
 
 def check(ports: Mapping[str, Port], call: Call) -> dict[str, Finished]:
     """Ask each endpoint once. Raises `UnreachableError` for what no load would mend; the run counts all other failures."""
-    drain, resolver = Drain(), Resolver()
     answers = {}
-    for name, port in ports.items():
-        with Transport(drain, resolver, port.tls) as transport:
-            answers[name] = _once(transport, port, call)
-        end = answers[name].end
-        if end.kind in _REMEDIES:
-            what = f"endpoint {name!r} answers the first request with {end.kind}: {end.error}"
-            raise UnreachableError(what, where=f"endpoints.{name} ({port.url})", remedy=_REMEDIES[end.kind])
+    with closing(Drain()) as drain:
+        for name, port in ports.items():
+            with Transport(drain, Resolver(), port.tls) as transport:
+                answers[name] = _once(transport, port, call)
+            end = answers[name].end
+            remedy = _BASE if end.http_status in _NO_API else _REMEDIES.get(end.kind)
+            if remedy is not None:
+                what = f"the first request ended in {end.kind}: {_one_line(end.error)}"
+                raise UnreachableError(what, where=f"endpoints.{name} ({port.url})", remedy=remedy)
     return answers
+
+
+def _one_line(error: str | None) -> str:
+    """What a server said must not steer the terminal."""
+    return " ".join("".join(char if char.isprintable() else " " for char in error or "").split())
 
 
 def ask(port: Port, call: Call, n: int, concurrency: int) -> Iterator[Finished]:
@@ -62,6 +77,7 @@ def ask(port: Port, call: Call, n: int, concurrency: int) -> Iterator[Finished]:
     finally:
         for transport in free:
             transport.close()
+        drain.close()
 
 
 def _once(transport: Transport, port: Port, call: Call, number: int = 0) -> Finished:

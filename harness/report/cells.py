@@ -1,6 +1,6 @@
 """A cell: all attempts of one endpoint at one level, over all repetitions, with its histograms.
 
-The rule: latencies are over the successful (`ok`) attempts that began in a measure phase; rates are over what arrived inside
+The rule: latencies are over the whole answers (kind `ok`) that began in a measure phase; rates are over what arrived inside
 the measure window, whenever it began.
 """
 
@@ -91,4 +91,4 @@ def _span_ns(end: AttemptEnd) -> int:
 
 
 def _why_none(successes: int, why: str) -> str:
-    return f"all {successes} successful attempts {why}" if successes else "no successful attempt"
+    return f"all {successes} whole answers {why}" if successes else "no answer came whole"

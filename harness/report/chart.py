@@ -48,7 +48,7 @@ def _spectrum(heading: str, metric: str, cells: Iterable[Cell], styles: Mapping[
     ]
     caption = "Each curve ends at the last percentile that its sample can show."
     if not lines:
-        return Chart(heading, "No endpoint has enough successful attempts for a curve.", None)
+        return Chart(heading, "No endpoint has enough whole answers for a curve.", None)
     top = max(at for line in lines for at, _ in line.points)
     marks = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
     ticks = [Tick(_nines(q), name) for name, q in marks.items() if _nines(q) <= top + 1e-9]

@@ -19,10 +19,10 @@ UsdBounds = tuple[Decimal, Decimal]
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric in seconds over the successful attempts of a cell.
+    """One metric in seconds over the whole answers (`ok`, right or wrong) of a cell.
 
     n         values: one an attempt, or one a gap for icl and itl
-    missing   successful attempts that have no value
+    missing   whole answers that have no value
     interval  95 % distribution-free interval of each percentile that is given
     """
 

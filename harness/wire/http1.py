@@ -41,6 +41,8 @@ class ResponseParser:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as switched:
+            raise ProtocolError("the server switched protocols, which nobody asked it to") from switched
         except httptools.HttpParserError as broken:
             self._spoil(broken)
         if self.head_ns is None and self._head_bytes > HEAD_BYTES:
@@ -51,6 +53,10 @@ class ResponseParser:
         if self.head_ns is not None and not self.complete and not self._delimited:
             self.complete = True
         return self.complete
+
+    def close(self) -> None:
+        """No further byte comes. Subtle: parser and callbacks hold each other, and no response must wait for the collector."""
+        self._parser = None
 
     def _spoil(self, broken: httptools.HttpParserError) -> None:
         if not self.complete:

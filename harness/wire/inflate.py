@@ -15,8 +15,14 @@ class Inflater:
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: recognise gzip or zlib by its header
 
     def feed(self, data: bytes) -> bytes:
-        plain = self._stream.decompress(data, self._left + 1)
-        self._left -= len(plain)
-        if self._left < 0:
-            raise OversizeError("the decompressed body passes the limit")
-        return plain
+        pieces = []
+        while data:
+            if self._stream.eof:  # a server that flushes may send one member after the other
+                self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+            plain = self._stream.decompress(data, self._left + 1)
+            self._left -= len(plain)
+            if self._left < 0:
+                raise OversizeError("the decompressed body passes the limit")
+            pieces.append(plain)
+            data = self._stream.unused_data
+        return b"".join(pieces)

@@ -7,7 +7,6 @@ kind; everything that is odd but does not decide is a flag. Pure, so that a reco
 from typing import NamedTuple
 
 from harness.records import Ending, Usage
-from harness.wire.limits import ERROR_CHARS
 from harness.wire.reading import ALLOWED_FINISH, CONTENT_FILTER, LENGTH, REFUSAL, TOOL_CALLS, Dialect
 from harness.wire.transcript import Transcript
 
@@ -72,14 +71,14 @@ def classify(
     detail: str | None = None,
 ) -> Outcome:
     """The one kind of this attempt. `detail` is the transport's own words for an ending that is not `complete`."""
+    if status is not None and status >= 300 and ending is not Ending.CANCELLED:
+        return _by_status(status, transcript, dialect)  # what it said with its status, however the body ended
     if ending in _BY_ENDING:
         return Outcome(_BY_ENDING[ending], error=detail)
     assert status is not None, "every other ending comes after a status line"
-    if status >= 300:
-        return _by_status(status, transcript, dialect)
     said = _failure(ending, status, transcript, detail)
     flags = _flags(transcript, asked_stream=asked_stream, asked_model=asked_model)
-    return said._replace(flags=flags, error=said.error[:ERROR_CHARS] if said.error else None)
+    return said._replace(flags=flags)
 
 
 def status_kind(status: int) -> str:
@@ -95,11 +94,11 @@ def _by_status(status: int, transcript: Transcript, dialect: Dialect) -> Outcome
     problem = dialect.read_error(transcript.document)
     kind = problem.kind if problem.kind is not None and status < 500 else status_kind(status)
     words = f"HTTP {status}: {problem.message}"
-    return Outcome(kind, error=words[:ERROR_CHARS], code=problem.code)
+    return Outcome(kind, error=words, code=problem.code)
 
 
 def _failure(ending: Ending, status: int, transcript: Transcript, detail: str | None) -> Outcome:
-    """The first thing that forbids success, in the order in which it would have been noticed; else OK."""
+    """The first thing that forbids success, what the provider says itself before what we noticed; else OK."""
     for check in (_said_error, _broke, _cut):
         found = check(ending, transcript, detail)
         if found is not None:

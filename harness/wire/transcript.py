@@ -60,7 +60,10 @@ class Transcript:
     @property
     def text(self) -> str:
         """The visible answer."""
-        return "".join(self._text)
+        text = "".join(self._text)
+        if text.isascii():
+            return text
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # halves of one character in two chunks
 
     @property
     def reasoning(self) -> str:
@@ -115,20 +118,34 @@ class Transcript:
 
     def close(self) -> None:
         """The body is over, by its framing or by the connection's end."""
-        if self._sse is not None:
-            stamp = self.last_byte_ns
-            before = self.malformed
-            for name, event in self._sse.finish():
-                assert stamp is not None, "an event has bytes, and bytes have a stamp"
-                self._event(stamp, name, event)
-            if self.malformed != before:  # the last event had no end and is no JSON: cut off, not malformed
-                self.cut, self.malformed = self.malformed, None
-        elif self._document and self._status is not None and self._status < 300:
-            self._read_document(b"".join(self._document))
+        if self._sse is None:
+            if self._document and self._status is not None and self._status < 300:
+                self._read_document(b"".join(self._document))
+            return
+        before = self.malformed
+        try:
+            events = self._sse.finish()
+        except OversizeError as too_much:
+            self.oversize = self.oversize or str(too_much)
+            return
+        for name, event in events:
+            assert self.last_byte_ns is not None, "an event has bytes, and bytes have a stamp"
+            self._event(self.last_byte_ns, name, event)
+        if self.malformed != before:  # the last event had no end and is no JSON: cut off, not malformed
+            self.cut, self.malformed = self.malformed, None
+        if self._sse.stray and not self.ended and self.error is None:
+            self._read_stray(bytes(self._sse.stray))
+
+    def _read_stray(self, lines: bytes) -> None:
+        """Some servers put an error between the events, as bare JSON. Other stray lines mean nothing."""
+        try:
+            self.error = self._dialect.read_whole(lines).error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
 
     def _event(self, stamp_ns: int, name: bytes, data: bytes) -> None:
-        if self.ended:
-            return
+        if self.ended or not data.strip():
+            return  # an empty event keeps a connection alive and says nothing
         self.events += 1
         try:
             said = self._dialect.read(name, data)

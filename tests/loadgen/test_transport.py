@@ -1,11 +1,14 @@
 """The transport against a scripted server on loopback: stamps, deadlines, endings, reuse, TLS, and nothing left behind."""
 
+import gc
+import itertools
 import socket
 import ssl
 import subprocess
 import sys
 import textwrap
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import pytest
 import trustme
 from scripted import END, HEAD, Peer, chunk, serving
 
-from harness.loadgen.drain import Drain
+from harness.loadgen.drain import CROWD, Drain
 from harness.loadgen.exchange import Bytes, Exchange
 from harness.loadgen.resolver import Resolver
 from harness.loadgen.transport import Transport, tls_context
@@ -331,3 +334,25 @@ def test_same_in_a_patched_process() -> None:
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False
     )
     assert "data: x" == done.stdout.strip(), done.stderr
+
+
+def test_an_ended_exchange_needs_no_collector(transport: Transport) -> None:
+    """Neither its deadlines nor a reference cycle keep an exchange that is over: thousands a second would be walked again."""
+    gc.disable()
+    try:
+        with serving(paced) as (port, _):
+            gone = weakref.ref(ask(transport, port))
+            assert gone() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(("waiting", "done"), [(CROWD - 1, 3), (3 * CROWD, 15)])
+def test_a_crowd_that_waits_gets_a_longer_slice(drain: Drain, monkeypatch: pytest.MonkeyPatch, waiting: int, done: int) -> None:
+    """Each look at the clock takes 0.1 ms here: three pieces fit into a slice, and four more for each full crowd."""
+    clock = itertools.count(0, 100_000)
+    drain._work.extend([lambda: None] * waiting)
+    with monkeypatch.context() as frozen:
+        frozen.setattr(time, "monotonic_ns", lambda: next(clock))
+        drain._slice()
+    assert waiting - done == drain.backlog

@@ -67,7 +67,7 @@ def test_all_gaps_unknown_is_no_figure() -> None:
     """Where no answer tells its tokens ITL is missing as a whole, and says why; ICL is not."""
     metrics = cell(handmade.ok(1, tokens=7)).metrics
     assert (0, 4) == (metrics["itl_s"].figures.n, metrics["icl_s"].figures.n)
-    assert "all 1 successful attempts do not tell the tokens of each chunk" == metrics["itl_s"].figures.reason["p50"]
+    assert "all 1 whole answers do not tell the tokens of each chunk" == metrics["itl_s"].figures.reason["p50"]
 
 
 def test_an_answer_that_came_whole_has_an_end_but_no_first_token() -> None:

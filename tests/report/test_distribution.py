@@ -36,9 +36,9 @@ def test_intervals_enclose_their_percentile() -> None:
 
 def test_nothing_is_not_zero() -> None:
     """No value at all: every figure is missing and says why."""
-    figures = exact(np.array([]), 3, "no successful attempt").figures
+    figures = exact(np.array([]), 3, "no answer came whole").figures
     assert (0, 3, None, None, None) == (figures.n, figures.missing, figures.min, figures.mean, figures.p50)
-    assert {"no successful attempt"} == set(figures.reason.values())
+    assert {"no answer came whole"} == set(figures.reason.values())
 
 
 def test_no_percentile_passes_the_maximum() -> None:

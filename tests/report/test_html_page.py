@@ -107,6 +107,6 @@ def test_it_says_what_was_seen(page: Page) -> None:
 
 def test_a_run_without_any_success_still_has_a_report(page: Page) -> None:
     """gamma never answered: said once per level, without a table of dashes."""
-    assert 1 == page.text.count("gamma at 4 users: no successful attempt.")
-    assert 1 == page.text.count("gamma at 16 users: no successful attempt.")
-    assert "gamma at 16 users, successful attempts" not in page.text
+    assert 1 == page.text.count("gamma at 4 users: no answer came whole.")
+    assert 1 == page.text.count("gamma at 16 users: no answer came whole.")
+    assert "gamma at 16 users, answers that came whole" not in page.text

@@ -82,7 +82,7 @@ def test_what_is_not_proven_is_listed(troubled: Built) -> None:
     """Missing tails, open objectives, unpriced attempts, cached input and the single run each have their line."""
     lines = verdict.unproven(troubled.summary)
     expected = [
-        "gamma at 16 users: p99 of TTFT, e2e and ITL is not estimable, no successful attempt.",
+        "gamma at 16 users: p99 of TTFT, e2e and ITL is not estimable, no answer came whole.",
         "Every level ran once: no interval here holds the difference between one run and the next.",
     ]
     assert expected == [line for line in expected if line in lines]

@@ -1,5 +1,8 @@
 """HTTP/1.1 framing: whole, bytewise and at every split, and what does not belong."""
 
+import gc
+import weakref
+
 import pytest
 
 from harness.wire.http1 import ProtocolError, ResponseParser
@@ -57,6 +60,12 @@ def test_what_is_not_http_is_a_protocol_error(junk: bytes) -> None:
         parsed(junk, [])
 
 
+def test_switching_protocols_is_a_protocol_error() -> None:
+    """A 101 that nobody asked for ends the attempt like any other breach."""
+    with pytest.raises(ProtocolError):
+        parsed(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", [])
+
+
 def test_header_flood_is_refused() -> None:
     """Headers past their limit end the attempt."""
     parser = ResponseParser()
@@ -72,3 +81,17 @@ def test_bytes_behind_the_response_spoil_the_connection_only() -> None:
     parser = parsed(SIZED + b"HTTP/1.1 200 OK\r\n", [])
     assert parser.complete
     assert parser.unsolicited
+
+
+def test_a_closed_parser_needs_no_collector() -> None:
+    """Parser and callbacks hold each other until `close`; then the last reference frees both."""
+    parser = ResponseParser()
+    parser.feed(1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+    gone = weakref.ref(parser)
+    gc.disable()
+    try:
+        parser.close()
+        del parser
+        assert gone() is None
+    finally:
+        gc.enable()

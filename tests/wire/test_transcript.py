@@ -97,6 +97,8 @@ TROUBLE = {
     "unknown finish reason": (WORDS[0] + event({}, "weird") + DONE, "stream_error"),
     "malformed event": (WORDS[0] + b"data: {oops\n\n" + STOP + DONE, "malformed_event"),
     "cut inside the last event": (WORDS[0] + b'data: {"choices": [{"del', "stream_truncated"),
+    "a bare JSON error between the events": (WORDS[0] + b'{"error": {"message": "overloaded"}}\n', "stream_error"),
+    "an event past the limit": (b"data: " + b"x" * 9_000_000, "oversize"),
     "no body": (b"", "empty_body"),
     "stray text": (b"<html>login</html>", "unexpected_content"),
 }
@@ -123,6 +125,19 @@ FINE = {
         WORDS[0] + STOP + event(None, usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 9}) + DONE,
         ("bad_usage",),
     ),
+    "a count that is no number": (
+        WORDS[0] + STOP + b'data: {"choices": [], "usage": {"completion_tokens": "3"}}\n\n' + DONE,
+        ("bad_usage",),
+    ),
+    "NaN for a count": (
+        WORDS[0] + STOP + b'data: {"choices": [], "usage": {"completion_tokens": NaN}}\n\n' + DONE,
+        ("bad_usage",),
+    ),
+    "a whole number with a point": (WORDS[0] + STOP + event(None, usage={"completion_tokens": 3.0}) + DONE, ()),
+    "a blank behind [DONE]": (WORDS[0] + STOP + LAST + b"data: [DONE] \n\n", ()),
+    "empty events that keep alive": (WORDS[0] + b"data:\n\n" + STOP + LAST + DONE, ()),
+    "an empty finish reason in between": (event({"content": "x"}, "") + STOP + LAST + DONE, ()),
+    "an empty error object": (event({"content": "x"}, error={}) + STOP + LAST + DONE, ()),
     "another model answers": (event({"content": "x"}, "stop", model="other", usage=USAGE) + DONE, ("model_mismatch",)),
     "an empty choices list first": (event(None) + WORDS[0] + STOP + LAST + DONE, ()),
 }
@@ -132,6 +147,20 @@ FINE = {
 def test_oddities_are_flags(body: bytes, flags: tuple[str, ...]) -> None:
     """What is odd but does not decide is a flag of an ok attempt."""
     assert ("ok", flags) == kind(heard(body))
+
+
+def test_halves_of_a_character_in_two_chunks() -> None:
+    """JavaScript servers cut an emoji into lone surrogates: the text is whole all the same."""
+    halves = b"".join(b'data: {"choices": [{"delta": {"content": "\\u%s"}}]}\n\n' % half for half in (b"d83d", b"de00"))
+    transcript = heard(halves + STOP + LAST + DONE)
+    assert "\U0001f600" == transcript.text
+    assert "ok" == kind(transcript)[0]
+
+
+def test_an_error_status_outlives_its_body() -> None:
+    """What the server said with its status is the verdict, though the body never ends."""
+    transcript = heard(b"", status=503)
+    assert "http_unavailable" == kind(transcript, Ending.TIMEOUT_FIRST_TOKEN, status=503)[0]
 
 
 def test_cut_after_the_head_is_truncated_or_reset() -> None:
@@ -171,6 +200,8 @@ def test_stream_without_content_type_is_recognised() -> None:
 def test_compressed_stream_is_read_within_bounds() -> None:
     """gzip is inflated, and a bomb stops at the cap."""
     assert "ok" == kind(heard(gzip.compress(STREAM), headers=SSE | {"content-encoding": "gzip"}))[0]
+    members = b"".join(gzip.compress(part) for part in (ROLE, *WORDS, STOP, LAST, DONE))
+    assert "Grüße,\u2028 Welt" == heard(members, headers=SSE | {"content-encoding": "gzip"}).text
     bomb = gzip.compress(b"data: " + b"x" * 40_000_000)
     assert "oversize" == kind(heard(bomb, headers=SSE | {"content-encoding": "gzip"}))[0]
 

@@ -1,5 +1,6 @@
-"""What a text must say and must not say. `expected` is {"must": [...], "must_not": [...]}, each fact a text or a list of
-alternative texts.
+"""What a text must say and must not say: `expected` is {"must": [...], "must_not": [...]}.
+
+Each fact is a text, or a list of texts of which any will do.
 
 The rule: a fact is present when its words follow one another in the answer, whatever the case, the punctuation and the spelling
 of numbers and units (5 mg = 5.0mg = 0.005 g). Nothing is understood: "no fracture" says "fracture", so a fact carries its own

@@ -4,6 +4,7 @@ Facts in one place: the role-only first chunk carries no token; usage comes in a
 the last one counts); prompt_tokens includes cached tokens, completion_tokens includes reasoning; `[DONE]` may be missing.
 """
 
+import json
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from harness.wire import reading
 from harness.wire.reading import HttpError, ProviderError, Reading
 
 FRAMING = "sse"
+QUOTED_BYTES = 4096
 PARAMETERS = "any of the API's body fields: temperature, max_tokens, top_p, seed, response_format, ..."
 
 _FINISH = {
@@ -49,18 +51,20 @@ class _Choice(msgspec.Struct):
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: Any = None
+    cache_write_tokens: Any = None
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Any = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    """Counts are typed loosely: a count that is no whole number is the usage's fault, not the answer's."""
+
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+    total_tokens: Any = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
@@ -68,7 +72,7 @@ class _Usage(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
-    model: str | None = None
+    model: Any = None
     error: Any = None
     object: Any = None
     message: Any = None
@@ -102,18 +106,18 @@ def request(call: Call, target: Target, key: str | None) -> WireRequest:
 
 def read(name: bytes, data: bytes) -> Reading:
     """One event of the stream."""
-    if data == b"[DONE]":
+    if data.strip() == b"[DONE]":
         return Reading(end=True)
-    chunk = _decode(data)
-    if chunk.error is not None or name == b"error" or chunk.object == "error":
+    chunk = _chunk(data)
+    if chunk.error or name == b"error" or chunk.object == "error":
         return Reading(error=_provider_error(chunk))
     return _reading(chunk)
 
 
 def read_whole(body: bytes) -> Reading:
     """A response that is one JSON document."""
-    chunk = _decode(body)
-    if chunk.error is not None or chunk.object == "error":
+    chunk = _chunk(body)
+    if chunk.error or chunk.object == "error":
         return Reading(error=_provider_error(chunk))
     if chunk.choices is None:
         raise msgspec.ValidationError("neither `choices` nor `error` in the body")
@@ -125,19 +129,31 @@ def read_whole(body: bytes) -> Reading:
 def read_error(body: bytes) -> HttpError:
     """The words and code of an error status; `kind` only where OpenAI's code says more than the status does."""
     try:
-        problem = _provider_error(_decode(body))
+        problem = _provider_error(_chunk(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = ProviderError("")
     if not problem.message:  # another server's shape, such as FastAPI's `detail`: its own words are the best there is
-        return HttpError(message=body[:300].decode("utf-8", "replace"), code=problem.code)
+        return HttpError(message=body[:QUOTED_BYTES].decode("utf-8", "replace"), code=problem.code)
     kind = _CODES.get(problem.code or "")
     if kind is None and "maximum context length" in problem.message:  # vLLM and others have no code for it
         kind = "context_length"
     return HttpError(message=problem.message, code=problem.code, kind=kind)
 
 
+def _chunk(data: bytes) -> _Chunk:
+    """One typed decode. What msgspec refuses, lone surrogates and NaN above all, gets a second, slower look."""
+    try:
+        return _decode(data)
+    except msgspec.DecodeError:
+        try:
+            return msgspec.convert(json.loads(data), _Chunk)
+        except json.JSONDecodeError as broken:
+            raise msgspec.DecodeError(str(broken)) from broken
+
+
 def _reading(chunk: _Chunk) -> Reading:
-    answer = Reading(model=chunk.model, usage=_usage(chunk.usage) if chunk.usage is not None else None)
+    model = chunk.model if isinstance(chunk.model, str) else None
+    answer = Reading(model=model, usage=_usage(chunk.usage) if chunk.usage is not None else None)
     if not chunk.choices:
         return answer
     choice = next((each for each in chunk.choices if each.index == 0), None)
@@ -149,7 +165,7 @@ def _reading(chunk: _Chunk) -> Reading:
     answer.refusal = delta.refusal or ""
     if delta.tool_calls or delta.function_call:
         answer.tool = msgspec.json.encode(delta.tool_calls or delta.function_call).decode()
-    if choice.finish_reason is not None:
+    if choice.finish_reason:  # some gateways send "" where null is meant
         answer.finish = _FINISH.get(choice.finish_reason, choice.finish_reason)
     return answer
 
@@ -163,13 +179,20 @@ def _joined(parts: list[Any] | None) -> str:
 def _usage(usage: _Usage) -> Usage:
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
     return Usage(
-        input_tokens=usage.prompt_tokens,
-        cached_read_tokens=prompt.cached_tokens if prompt else None,
-        cache_write_tokens=prompt.cache_write_tokens if prompt else None,
-        output_tokens=usage.completion_tokens,
-        reasoning_tokens=completion.reasoning_tokens if completion else None,
-        total_tokens=usage.total_tokens,
+        input_tokens=_count(usage.prompt_tokens),
+        cached_read_tokens=_count(prompt.cached_tokens) if prompt else None,
+        cache_write_tokens=_count(prompt.cache_write_tokens) if prompt else None,
+        output_tokens=_count(usage.completion_tokens),
+        reasoning_tokens=_count(completion.reasoning_tokens) if completion else None,
+        total_tokens=_count(usage.total_tokens),
     )
+
+
+def _count(value: Any) -> int | None:
+    """A whole number, also when it is written as 5.0; -1 (no count at all, and flagged) for anything else that is not null."""
+    if value is None or type(value) is int:
+        return value
+    return int(value) if isinstance(value, float) and value.is_integer() else -1
 
 
 def _provider_error(chunk: _Chunk) -> ProviderError:

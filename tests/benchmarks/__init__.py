@@ -1,0 +1,1 @@
+"""Benchmarks of the hot path, run by `make bench`; never a part of the test suite."""

@@ -1,0 +1,66 @@
+"""From an ended exchange to the record: what is kept, what is not."""
+
+import json
+
+import pytest
+
+from harness.loadgen import attempt
+from harness.loadgen.attempt import Asked, Window
+from harness.loadgen.exchange import Exchange
+from harness.records import AttemptStart, Deadlines, Ending, Phase
+from harness.wire.dialects import openai_chat
+from harness.wire.transcript import Transcript
+
+KEY = 'sk-"CANARY\\0123456789'
+START = AttemptStart("0-1", "e", "1", Phase.MEASURE, 0, "q", 0, 0)
+HEAD = b"HTTP/1.1 %d OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+
+
+def finished(
+    body: bytes, status: int = 200, kind: bytes = b"text/event-stream", window: Window | None = None
+) -> attempt.Finished:
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns = 1
+    exchange.parser.feed(5, HEAD % (status, kind, len(body)) + body)
+    exchange.end(Ending.COMPLETE, 9)
+    return attempt.finish(START, exchange, transcript, Asked(openai_chat, stream=True, model="m", key=KEY), window)
+
+
+def chunk(**fields: object) -> bytes:
+    return b"data: " + json.dumps(fields).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 470, "x" * 490])
+def test_the_key_is_in_no_field(padding: str) -> None:
+    """A provider that echoes the key, in its error, code, model, finish reason or answer, finds it nowhere in the record."""
+    words = f"{padding} bad key {KEY}"
+    error = json.dumps({"error": {"message": words, "code": KEY}}).encode()
+    answer = chunk(model=KEY, choices=[{"delta": {"content": f"your key is {KEY}"}, "finish_reason": KEY}])
+    for done in (finished(error, 401, b"application/json"), finished(error), finished(answer), finished(words.encode(), 500)):
+        written = repr(done)
+        assert "CANARY" not in written
+        assert "0123456789" not in written
+
+
+def test_one_token_chunks_that_were_read_together_still_tell_itl() -> None:
+    """As many tokens as chunks: each chunk was one token, so a read of two shares its gap among them."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns = 1
+    word = chunk(choices=[{"delta": {"content": "x"}}])
+    last = chunk(choices=[{"delta": {}, "finish_reason": "stop"}], usage={"completion_tokens": 3})
+    body = word * 3 + last
+    exchange.parser.feed(1_000_000, HEAD % (200, b"text/event-stream", len(body)) + word)
+    exchange.parser.feed(9_000_000, word * 2)
+    exchange.parser.feed(9_500_000, last)
+    exchange.end(Ending.COMPLETE, 9_500_000)
+    end = attempt.finish(START, exchange, transcript, Asked(openai_chat, stream=True, model="m", key=None), None).end
+    assert (1, [1], [2]) == (end.coalesced, [count for _, count in end.icl], [count for _, count in end.itl])
+
+
+def test_chunks_in_the_window_are_counted() -> None:
+    """Only what arrived while the window was open counts for its throughput."""
+    body = chunk(choices=[{"delta": {"content": "x"}, "finish_reason": "stop"}])
+    assert 1 == finished(body, window=Window(0, None)).end.window_chunks
+    assert 0 == finished(body, window=Window(0, 5)).end.window_chunks

@@ -1,0 +1,49 @@
+"""The plan: which blocks, in which order, and who wakes how many users."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.loadgen import plan
+from harness.records import Phase
+from harness.scenario import Scenario
+
+
+def scenario(**load: object) -> Scenario:
+    fields = {"levels": (1, 4), "warmup_s": 1, "measure_s": 2, "repetitions": 3, **load}
+    endpoints = {name: {"model": "m", "simulated": {}} for name in "abc"}
+    return Scenario.model_validate({"name": "t", "endpoints": endpoints, "prompts": {"dataset": "d.jsonl"}, "load": fields})
+
+
+def test_every_repetition_holds_every_cell_once() -> None:
+    """Randomised blocks: within a repetition each endpoint meets each level once, in an order that the seed decides."""
+    blocks = plan.build(scenario(seed=1))
+    cells = [(block.repetition, block.endpoint, block.level) for block in blocks if block.phase is Phase.MEASURE]
+    assert sorted(cells) == sorted((r, e, level) for r in range(3) for e in "abc" for level in ("1", "4"))
+    assert [r for r, _, _ in cells] == sorted(r for r, _, _ in cells)
+    assert blocks == plan.build(scenario(seed=1))
+    assert blocks != plan.build(scenario(seed=2))
+
+
+def test_warm_up_belongs_to_its_cell() -> None:
+    """Each cell is a warm-up followed by its measure block; without warm-up seconds there is none."""
+    blocks = plan.build(scenario())
+    assert all(
+        (warm.cell, warm.endpoint, warm.phase, hot.phase) == (hot.cell, hot.endpoint, Phase.WARMUP, Phase.MEASURE)
+        for warm, hot in zip(blocks[::2], blocks[1::2], strict=True)
+    )
+    assert {Phase.MEASURE} == {block.phase for block in plan.build(scenario(warmup_s=0))}
+
+
+def test_sequential_goes_endpoint_by_endpoint() -> None:
+    """The alternative design: one endpoint after the other, levels ascending."""
+    blocks = plan.build(scenario(design="sequential", warmup_s=0, repetitions=1))
+    assert [("a", "1"), ("a", "4"), ("b", "1"), ("b", "4"), ("c", "1"), ("c", "4")] == [(b.endpoint, b.level) for b in blocks]
+    assert 12.0 == plan.seconds(blocks)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 64))
+def test_shares_add_up(users: int, workers: int) -> None:
+    """All workers together wake exactly the users asked for, and no two differ by more than one."""
+    shares = [plan.share(users, worker, workers) for worker in range(workers)]
+    assert users == sum(shares)
+    assert max(shares) - min(shares) <= 1
