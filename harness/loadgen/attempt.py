@@ -12,6 +12,7 @@ from harness.wire.outcome import classify
 from harness.wire.reading import Dialect
 from harness.wire.transcript import Transcript
 
+DRAIN_LIMIT = "still in flight at the drain limit"
 NO_FIRST_TOKEN = frozenset({"not_streamed", "buffered"})
 
 
@@ -60,7 +61,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     end = AttemptEnd(
         id=start.id,
         kind="internal" if exchange.bug is not None else kind.kind,
-        flags=kind.flags,
+        flags=(*kind.flags, "drain_limit") if exchange.detail == DRAIN_LIMIT else kind.flags,
         http_status=exchange.parser.status,
         sent_ns=exchange.sent_ns,
         headers_ns=exchange.parser.head_ns,

@@ -150,7 +150,7 @@ class Conductor:
         self._step += 1
         self._tell(messages.CLOSE, messages.Order(self._step))
         if not self._wait(lambda: self._all_idle() or self._cut_now.is_set(), self._drain_s) or self._cut_now.is_set():
-            self._tell(messages.CUT, messages.Order(self._step))
+            self._tell(messages.CUT, messages.Cut(at_limit=not self.stopped))
             self._wait(self._all_idle, CUT_S)
 
     def _end(self) -> None:

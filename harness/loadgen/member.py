@@ -42,7 +42,7 @@ class Member:
         messages.listen(runner, messages.SETUP, messages.Setup, self._obey(self._setup))
         messages.listen(runner, messages.OPEN, messages.Open, self._obey(self._open))
         messages.listen(runner, messages.CLOSE, messages.Order, self._obey(self._close))
-        messages.listen(runner, messages.CUT, messages.Order, self._obey(self._cut))
+        messages.listen(runner, messages.CUT, messages.Cut, self._obey(self._cut))
         messages.listen(runner, messages.FINISH, messages.Order, self._obey(self._finish))
         messages.listen(runner, messages.BEAT, messages.Beat, self._heard)
         gevent.spawn(self._say_hello)
@@ -98,8 +98,8 @@ class Member:
         self._report()
         self._say(messages.IDLE, messages.Idle(self._index, step))
 
-    def _cut(self, _: messages.Order) -> None:
-        self._at_work.cut()
+    def _cut(self, cut: messages.Cut) -> None:
+        self._at_work.cut(at_limit=cut.at_limit)
 
     def _finish(self, _: messages.Order) -> None:
         worker = self._at_work
@@ -119,7 +119,7 @@ class Member:
         log.error("the master has been silent for %.0f s: this worker stops", ORPHAN_S)
         worker = self._at_work
         worker.close()
-        worker.cut()
+        worker.cut(at_limit=False)
         gevent.sleep(0.1)  # the cut exchanges' users put their end lines into the queue
         if not worker.closed:
             worker.finish()

@@ -39,6 +39,12 @@ class Order(Frozen, frozen=True):
     step: int
 
 
+class Cut(Frozen, frozen=True):
+    """End what is in flight. `at_limit`: the drain limit has passed, so it is the endpoint that did not answer in time."""
+
+    at_limit: bool
+
+
 class Beat(Frozen, frozen=True):
     """Master to all, once a second: still here."""
 

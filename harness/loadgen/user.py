@@ -7,6 +7,9 @@ from locust import User, task
 
 from harness.loadgen.worker import Worker
 
+CROWDED = 1_000
+CROWDED_S = 0.005
+
 
 class ReplayUser(User):
     """Abstract: a locustfile derives its user class from it. `worker` is set when this process has its run directory."""
@@ -31,6 +34,8 @@ class ReplayUser(User):
                     worker.gate.wait(seat.number)
                     continue
                 pause = worker.attempt(seat, block)
+                while worker.drain.backlog > CROWDED:  # decoding is behind: more answers would wait, and fill the memory
+                    gevent.sleep(CROWDED_S)
                 if pause:
                     gevent.sleep(pause)
         finally:

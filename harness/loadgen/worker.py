@@ -44,6 +44,7 @@ from harness.scenario import Scenario
 from harness.wire.transcript import Transcript
 from harness.workload.sampler import Order
 
+ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 COLLECT_AFTER = 5_000  # container objects: a pause of 2 ms; requests that begin together make thousands and leave none behind
 
@@ -118,10 +119,10 @@ class Worker:
         if block.phase is Phase.MEASURE:
             self._windows[block.cell] = Window(self._windows[block.cell].open_ns, now_ns)
 
-    def cut(self) -> None:
-        """The drain limit has passed: what is still in flight ends as cancelled, with what was seen."""
+    def cut(self, *, at_limit: bool) -> None:
+        """What is still in flight ends as cancelled, with what was seen; at the drain limit it counts against the endpoint."""
         for exchange in list(self.drain.exchanges):
-            exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut at the drain limit")
+            exchange.end(Ending.CANCELLED, time.monotonic_ns(), attempt.DRAIN_LIMIT if at_limit else "cut by the user")
 
     def _mark(self, block: Block, edge: str, users: int) -> int:
         now_ns = time.monotonic_ns()
@@ -141,7 +142,8 @@ class Worker:
     def attempt(self, seat: Seat, block: Block) -> float:
         """One request of this user, from dispatch to the end of its response; returns seconds to pause before the next.
 
-        The pause is not latency: it keeps a user whose endpoint fails at once from hammering it.
+        The pause is not latency: it keeps a user whose endpoint fails at once from hammering it. What the last answer came to
+        is known one request later, when it has been decoded.
         """
         port = self._ports[block.endpoint]
         call = self._next_call(seat, block)
@@ -165,9 +167,7 @@ class Worker:
         try:
             self._transport(seat, port).perform(request, exchange)
         finally:
-            self.drain.later(partial(self._finish, start, exchange, transcript, port.asked, block.cell))
-        answered = exchange.ending is Ending.COMPLETE and exchange.parser.status == 200
-        seat.failures = 0 if answered else seat.failures + 1
+            self.drain.later(partial(self._finish, seat, start, exchange, transcript, port.asked, block.cell))
         return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)]
 
     def _next_call(self, seat: Seat, block: Block) -> Call:
@@ -190,8 +190,11 @@ class Worker:
             transport = seat.transports[port.name] = Transport(self.drain, self._resolver, port.tls)
         return transport
 
-    def _finish(self, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int) -> None:
+    def _finish(
+        self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int
+    ) -> None:
         done = attempt.finish(start, exchange, transcript, asked, self._windows.get(cell))
+        seat.failures = 0 if done.end.kind in ANSWERED else seat.failures + 1
         if done.answer is not None:
             self._write(self._answers, done.answer)  # before the end line: a finished attempt always has its answer
         self._write(self._journal, done.end)

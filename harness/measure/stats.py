@@ -103,3 +103,23 @@ def ratio_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(ratios, [tail, 1 - tail], method="inverted_cdf")
     return (float(low), float(high)) if np.isfinite(high) else None
+
+
+def grouped_quantile_intervals(
+    counts: NDArray[np.float64], qs: Sequence[float], seed: int, confidence: float = CONFIDENCE, rounds: int = 400
+) -> list[tuple[int, int]]:
+    """Percentile bootstrap of quantiles whose values come in dependent groups, such as the gaps of one answer.
+
+    counts  one row a group, one column a value, ascending: how often the group has the value
+    Groups are drawn with replacement; returns for each q the columns that bound the nearest-rank quantile.
+    """
+    groups = len(counts)
+    draws = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=rounds)
+    running = np.cumsum(draws @ counts, axis=1)
+    tail = (1 - confidence) / 2
+    found = []
+    for q in qs:
+        ranks = np.maximum(1.0, np.ceil(q * running[:, -1:]))
+        columns = np.sort((running < ranks).sum(axis=1))
+        found.append((int(columns[int(tail * rounds)]), int(columns[min(rounds - 1, int((1 - tail) * rounds))])))
+    return found

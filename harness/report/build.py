@@ -4,7 +4,7 @@ The rule: same journals, scores, manifest and prices, same bytes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from harness.measure import hlog
 from harness.records import Rates
 from harness.report import html, join, scorecard, summary
 from harness.report.cells import Cell, cells
+from harness.report.doubts import doubts
 from harness.report.figures import Summary, encode
 from harness.report.spreadsheet import csv_text
 from harness.results import Run
@@ -41,6 +42,7 @@ def build(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Built
     Raises HarnessError for a price of an endpoint that the run has not, InvalidRunError for a run without a measure phase.
     """
     run = results.read_run(run_dir)
+    run = replace(run, findings=[*run.findings, *doubts(run)])
     rates = _rates(run, reprice or {})
     scenario = Scenario.model_validate(run.manifest.scenario)
     frame = join.frame(run, rates, graded=scenario.grading is not None)

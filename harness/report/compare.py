@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats as distributions
 
+from harness.report import join
 from harness.report.cells import Cell
 from harness.report.figures import CONFIDENCE, Bounds, Comparison, Difference, Ranking
-from harness.report.join import CANCELLED, DROPPED, OK
+from harness.report.join import OK
 from harness.report.spend import at_most
 
 # Fewer clusters than this and an interval over them says more about luck than about endpoints.
@@ -34,7 +35,7 @@ class Gap(NamedTuple):
 
 def compare(cells: Sequence[Cell], seed: int) -> Comparison | None:
     """The comparison of all endpoints of one level; None where fewer than two were measured."""
-    attempts = {cell.endpoint: _judged(cell) for cell in cells if len(_judged(cell))}
+    attempts = {cell.endpoint: join.judged(cell.measured) for cell in cells if len(join.judged(cell.measured))}
     if len(attempts) < 2:
         return None
     pairs = len(list(combinations(attempts, 2)))
@@ -95,10 +96,6 @@ def _per_success(sums: NDArray[np.float64], amount: int) -> NDArray[np.float64]:
     """The ratio of one of the amounts (columns 0 and 1) to the successes (column 2), by draw."""
     ratio: NDArray[np.float64] = sums[:, amount] / sums[:, 2]
     return ratio
-
-
-def _judged(cell: Cell) -> pd.DataFrame:
-    return cell.measured[~cell.measured["kind"].isin({CANCELLED, DROPPED})]
 
 
 def _success(attempts: pd.DataFrame) -> pd.DataFrame | None:

@@ -4,7 +4,7 @@ The rule: percentiles are read from the HdrHistogram; exact order statistics giv
 given only where a two-sided 95 % distribution-free interval of it exists (`measure.stats.sample_floor`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.measure import stats
-from harness.measure.histogram import HIGHEST_NS, LOWEST_NS, Histogram, nearest_rank
+from harness.measure.histogram import HIGHEST_NS, LOWEST_NS, Histogram, Pairs, nearest_rank
 from harness.report.figures import CONFIDENCE, PERCENTILES, Bounds, Distribution, LatencyAll
 
+ANSWERS = 30  # fewer answers than this do not show how much answers differ
+GROUPS = 200
+BOOTSTRAP_SEED = 1
 _HDR_RATIO = 0.001  # three digits: what the histogram may be off by, and what one rank may not explain
 
 
 class Gaps(NamedTuple):
     """The gaps of one attempt: bucket counts of the histogram's shape, and their exact sum."""
 
-    pairs: Iterable[tuple[int, int]]
+    pairs: Pairs
     sum_ns: int
 
 
@@ -57,23 +60,40 @@ def exact(values_s: NDArray[np.float64], missing: int, why: str) -> Measured:
     return Measured(histogram, longest_ns, _figures(histogram, longest_ns, missing, why, interval))
 
 
-def pooled(gaps: Iterable[Gaps], longest_ns: int | None, missing: int, why: str) -> Measured:
-    """From the sparse counts of many attempts: their exact values are not kept, so intervals are ranks of the histogram.
+def pooled(gaps: Sequence[Gaps], longest_ns: int | None, missing: int, why: str) -> Measured:
+    """From the sparse counts of many answers, whose exact values are not kept.
 
+    The gaps of one answer resemble each other, so the answer is the unit: intervals are a bootstrap over answers, and below
+    `ANSWERS` of them no percentile is given, however many gaps there are.
     longest_ns  the exact maximum, where it is known
     """
     histogram = Histogram()
     for each in gaps:
         histogram.add_sparse(each.pairs, sum_ns=each.sum_ns)
+    answers = sum(bool(each.pairs) for each in gaps)
+    bounds = _bootstrapped([each.pairs for each in gaps if each.pairs]) if answers >= ANSWERS else {}
+    lacking = f"needs {ANSWERS} answers with gaps, has {answers}" if answers < ANSWERS else None
+    return Measured(histogram, longest_ns, _figures(histogram, longest_ns, missing, why, bounds.get, lacking))
 
-    def interval(q: float) -> Bounds | None:
-        ranks = stats.order_interval(histogram.n, q, CONFIDENCE)
-        if ranks is None:
-            return None
-        low, high = (_at(histogram, rank, longest_ns) for rank in ranks)
-        return low, high
 
-    return Measured(histogram, longest_ns, _figures(histogram, longest_ns, missing, why, interval))
+def _bootstrapped(pairs: Sequence[Pairs]) -> dict[float, Bounds]:
+    """Bounds of each percentile, in seconds. Answers are dealt into at most `GROUPS` groups, which keeps a large run cheap."""
+    buckets = sorted({bucket for each in pairs for bucket, _ in each})
+    column = {bucket: number for number, bucket in enumerate(buckets)}
+    counts = np.zeros((min(len(pairs), GROUPS), len(buckets)))
+    for number, each in enumerate(pairs):
+        for bucket, count in each:
+            counts[number % len(counts), column[bucket]] += count
+    tops = [_top_s(bucket) for bucket in buckets]
+    found = stats.grouped_quantile_intervals(counts, list(PERCENTILES.values()), BOOTSTRAP_SEED, CONFIDENCE)
+    return {q: (tops[low], tops[high]) for q, (low, high) in zip(PERCENTILES.values(), found, strict=True)}
+
+
+def _top_s(bucket: int) -> float:
+    """The highest value of a bucket, in seconds."""
+    one = Histogram()
+    one.add_sparse([(bucket, 1)])
+    return one.max_ns / 1e9
 
 
 def failure_aware(of: Measured, attempted: int) -> LatencyAll:
@@ -109,12 +129,17 @@ def check(histogram: Histogram, values_ns: NDArray[np.int64]) -> None:
 
 
 def _figures(
-    histogram: Histogram, longest_ns: int | None, missing: int, why: str, interval: Callable[[float], Bounds | None]
+    histogram: Histogram,
+    longest_ns: int | None,
+    missing: int,
+    why: str,
+    interval: Callable[[float], Bounds | None],
+    lacking: str | None = None,
 ) -> Distribution:
     n = histogram.n
     if not n:
         return Distribution(n=0, missing=missing, reason=dict.fromkeys(["min", "mean", "max", *PERCENTILES], why))
-    given = {name: q for name, q in PERCENTILES.items() if n >= stats.sample_floor(q)}
+    given = {name: q for name, q in PERCENTILES.items() if n >= stats.sample_floor(q) and lacking is None}
     return Distribution(
         n=n,
         missing=missing,
@@ -122,7 +147,7 @@ def _figures(
         mean=round(histogram.sum_ns / n / 1e9, 9),
         max=(histogram.max_ns if longest_ns is None else longest_ns) / 1e9,
         interval={name: bounds for name, q in given.items() if (bounds := interval(q)) is not None},
-        reason={name: _too_few(q, n) for name, q in PERCENTILES.items() if name not in given},
+        reason={name: lacking or _too_few(q, n) for name, q in PERCENTILES.items() if name not in given},
         **{name: _at(histogram, nearest_rank(q, n), longest_ns) for name, q in given.items()},
     )
 

@@ -17,6 +17,16 @@ from harness.results import Attempt, Run
 
 OK, LOST, CANCELLED, DROPPED = "ok", "lost_worker", "cancelled", "dropped"
 
+
+def judged(attempts: pd.DataFrame) -> pd.DataFrame:
+    """The attempts whose outcome says something about the endpoint: not those never sent, not those that we cut off.
+
+    What was cut at the drain limit stays: it is the endpoint that had not answered by then.
+    """
+    ours = attempts["kind"].eq(CANCELLED) & ~attempts["flags"].str.contains("drain_limit", regex=False)
+    return attempts[~(ours | attempts["kind"].eq(DROPPED))]
+
+
 # Timing by column: from `sent`, and from the intended arrival. Each gives nanoseconds or None.
 SERVICE: Mapping[str, Callable[[AttemptEnd], float | None]] = {
     "ttft_s": timing.ttft_ns,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure import slo, stats
 from harness.records import Rates
-from harness.report import objectives
+from harness.report import join, objectives
 from harness.report.cells import Cell
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
@@ -23,7 +23,7 @@ from harness.report.figures import (
     Proportion,
     Summary,
 )
-from harness.report.join import CANCELLED, DROPPED, OK
+from harness.report.join import DROPPED, OK
 from harness.report.spend import spend, tokens
 from harness.results import Run
 from harness.scenario import Scenario
@@ -70,7 +70,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
     """All figures of one cell, then the objectives held against them."""
     metrics = {name: measured.figures for name, measured in cell.metrics.items()}
     gaps = {name: metrics[name] for name in ("icl_s", "itl_s", "tpot_s")}
-    judged = _judged(cell.measured)
+    judged = join.judged(cell.measured)
     completed = int((cell.rows["done_in_window"] & cell.rows["kind"].eq(OK)).sum())
     bounds_s = slo.per_request(targets)
     good = objectives.goodput(cell.rows, bounds_s) if bounds_s else None
@@ -100,11 +100,6 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         reason=reason,
     )
     return msgspec.structs.replace(figures, slo=objectives.results(targets, figures))
-
-
-def _judged(attempts: pd.DataFrame) -> pd.DataFrame:
-    """The attempts whose outcome says something about the endpoint: all but those never sent and those that we cut off."""
-    return attempts[~attempts["kind"].isin({CANCELLED, DROPPED})]
 
 
 def _attempts(began: pd.DataFrame) -> Attempts:

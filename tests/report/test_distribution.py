@@ -49,10 +49,30 @@ def test_no_percentile_passes_the_maximum() -> None:
 
 def test_pooled_gaps_keep_their_exact_sum_and_maximum() -> None:
     """Bucket counts of two attempts: n adds up, the mean is the sum over n, the maximum is the one that was kept exactly."""
-    gaps = [Gaps(bucket_counts([10 * MS] * 4), 40 * MS), Gaps(bucket_counts([30 * MS] * 4), 120 * MS)]
+    gaps = [Gaps(bucket_counts([10 * MS] * 4), 40 * MS), Gaps(bucket_counts([30 * MS] * 4), 120 * MS)] * 15
     figures = pooled(gaps, 30 * MS, 0, "").figures
-    assert (8, 0.02, 0.03) == (figures.n, figures.mean, figures.max)
+    assert (120, 0.02, 0.03) == (figures.n, figures.mean, figures.max)
     assert figures.p50 == pytest.approx(0.01, rel=1e-3)
+
+
+def test_gaps_of_few_answers_show_no_percentile() -> None:
+    """A thousand gaps of ten answers are ten answers: no percentile, and the reason says how many answers it takes."""
+    figures = pooled([Gaps(bucket_counts([10 * MS] * 100), 1000 * MS)] * 10, 10 * MS, 0, "").figures
+    assert (1000, None, {}) == (figures.n, figures.p50, figures.interval)
+    assert "needs 30 answers with gaps, has 10" == figures.reason["p50"]
+
+
+def test_intervals_of_gaps_hold_though_answers_differ() -> None:
+    """Answers with a speed of their own: of 100 samples, at least 88 intervals of the median hold the true one."""
+    draw = np.random.default_rng(5)
+    held = 0
+    for _ in range(100):
+        speeds = draw.lognormal(np.log(20 * MS), 0.3, size=60)
+        gaps = [(speed * draw.lognormal(0, 0.2, size=40)).astype(int).tolist() for speed in speeds]
+        figures = pooled([Gaps(bucket_counts(each), sum(each)) for each in gaps], None, 0, "").figures
+        low, high = figures.interval["p50"]
+        held += low * 0.999 <= 0.020 <= high * 1.001
+    assert held >= 88
 
 
 def test_failures_stand_at_infinity() -> None:

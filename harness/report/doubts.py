@@ -1,0 +1,99 @@
+"""What the journals themselves say against the numbers: findings that no process could see while it ran.
+
+The rule: a doubt names its share and the threshold it passed, and whether the figures can be used at all.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness.records import AttemptEnd, Finding, Phase
+from harness.results import Run
+
+COALESCED_RATIO = 0.01
+LAG_S = 0.020
+STUCK_RATIO = 0.05
+
+
+def doubts(run: Run) -> list[Finding]:
+    """All findings of this kind, in a fixed order."""
+    measured = [each.end for each in run.attempts if each.end is not None and each.start.phase is Phase.MEASURE]
+    return [*_empty(run), *_stuck(run), *_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured)]
+
+
+def _empty(run: Run) -> Iterator[Finding]:
+    """Cells that were begun and have not one attempt in their measure phase."""
+    seen = {each.start.block for each in run.attempts}
+    begun = {mark.block for _, mark in run.marks if mark.edge == "open"}
+    blocks = [block for block in run.manifest.plan if block.phase is Phase.MEASURE and block.id in begun - seen]
+    if blocks:
+        names = ", ".join(f"{block.endpoint} at {block.level}" for block in blocks)
+        yield Finding(
+            code="no_attempts",
+            what=f"not one request was begun in the measure phase of {names}",
+            why="every user was still waiting for an answer to a warm-up request",
+            remedy="lengthen warmup_s and measure_s, or shorten the deadlines of that endpoint",
+            invalid=True,
+        )
+
+
+def _stuck(run: Run) -> Iterator[Finding]:
+    """Requests that were cut at the drain limit. They count as failures; many of them also mean that the level was not held."""
+    users = {block.id: block.concurrency for block in run.manifest.plan}
+    cut = Counter(each.start.block for each in run.attempts if each.end is not None and "drain_limit" in each.end.flags)
+    if cut:
+        stuck = max(count / users[block] for block, count in cut.items())
+        yield Finding(
+            code="cut_in_flight",
+            what=f"{cut.total()} requests were still in flight at the drain limit and were cut",
+            why="they count as failures, and a user that waits for an answer holds no load: up to "
+            f"{100 * stuck:.0f} % of the users of a level were stuck",
+            remedy="make load.drain_s at least deadlines.total, or shorten the deadlines",
+            invalid=stuck > STUCK_RATIO,
+        )
+
+
+def _coalesced(ends: list[AttemptEnd]) -> Iterator[Finding]:
+    chunks, together = sum(end.chunks for end in ends), sum(end.coalesced for end in ends)
+    if chunks and together / chunks > COALESCED_RATIO:
+        yield Finding(
+            code="coalesced",
+            what=f"{100 * together / chunks:.1f} % of the chunks were read together with the one before",
+            why="they have no gap of their own and lengthen another: the upper percentiles of ICL are a little too high",
+            remedy="give the load process a core of its own, or fewer users per process (--processes)",
+        )
+
+
+def _late(ends: list[AttemptEnd]) -> Iterator[Finding]:
+    lags = [end.lag_max_ns for end in ends if end.lag_max_ns is not None]
+    late_s = float(np.quantile(lags, 0.99)) / 1e9 if lags else 0.0
+    if late_s > LAG_S:
+        yield Finding(
+            code="read_lag",
+            what=f"1 % of the answers had a read that came {1000 * late_s:.0f} ms or more after the kernel had the bytes",
+            why="stamps are the kernel's and stay true, but the next request of that user was sent late",
+            remedy="give the load process a core of its own, or fewer users per process (--processes)",
+        )
+
+
+def _unstamped(ends: list[AttemptEnd]) -> Iterator[Finding]:
+    count = sum(end.unstamped > 0 for end in ends)
+    if count:
+        yield Finding(
+            code="no_kernel_stamps",
+            what=f"{count} of {len(ends)} answers had reads that the kernel did not stamp",
+            why="these were stamped after the read: a busy process then shows up in their times",
+            remedy="measure on Linux; `signoff doctor` tries the stamps out",
+        )
+
+
+def _stale(ends: list[AttemptEnd]) -> Iterator[Finding]:
+    count = sum(end.stale_retry for end in ends)
+    if count:
+        yield Finding(
+            code="stale_retry",
+            what=f"{count} of {len(ends)} requests were sent again because the server had closed the idle connection",
+            why="no failure of the endpoint, but it may have seen, and billed, the first one too",
+            remedy="none is needed; the server's keep-alive time-out is shorter than the pause between two requests",
+        )

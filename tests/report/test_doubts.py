@@ -1,0 +1,62 @@
+"""What the journals say against the numbers: each doubt at its threshold, and silence below it."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.records import AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase
+from harness.report.doubts import doubts
+from harness.results import Attempt, Run
+
+PLAN = (
+    Block(0, 0, "a", "10", 10, Phase.WARMUP, 1.0),
+    Block(1, 0, "a", "10", 10, Phase.MEASURE, 1.0),
+)
+
+
+def run(*ends: AttemptEnd, block: int = 1) -> Run:
+    manifest = Manifest(
+        v=1, run_id="r", signoff="0", created_utc="2026-01-01T00:00:00+00:00", state="complete", scenario={},
+        scenario_sha256="", dataset={}, clusters={}, seed=1, plan=PLAN, rates={}, urls={}, host={}, versions={},
+    )  # fmt: skip
+    attempts = [Attempt(AttemptStart(end.id, "a", "10", PLAN[block].phase, block, "q", 0, 0), end, 0) for end in ends]
+    marks = [(0, BlockMark(each.id, "open", 0, 10)) for each in PLAN]
+    return Run(Path(), manifest, attempts, marks, [])
+
+
+def end(number: int = 0, **fields: object) -> AttemptEnd:
+    return AttemptEnd(id=str(number), kind="ok", **fields)
+
+
+CASES = {
+    "coalesced": (end(chunks=100, coalesced=1), end(chunks=100, coalesced=2), False),
+    "read_lag": (end(lag_max_ns=20_000_000), end(lag_max_ns=20_000_001), False),
+    "no_kernel_stamps": (end(), end(unstamped=1), False),
+    "stale_retry": (end(), end(stale_retry=True), False),
+    "cut_in_flight": (end(flags=("length",)), end(flags=("drain_limit",)), True),
+}
+
+
+@pytest.mark.parametrize(("code", "fine", "doubtful", "invalid"), [(code, *case) for code, case in CASES.items()], ids=CASES)
+def test_each_doubt_has_its_threshold(code: str, fine: AttemptEnd, doubtful: AttemptEnd, invalid: bool) -> None:
+    """Below the threshold nothing is said; above it the doubt is named, and whether the figures can be used."""
+    assert [] == doubts(run(fine))
+    assert [(code, invalid)] == [(finding.code, finding.invalid) for finding in doubts(run(doubtful))]
+
+
+def test_one_stuck_user_in_many_is_no_reason_to_discard() -> None:
+    """Cut requests are named always; the level was not held only where more than 5 % of its users were stuck."""
+    crowd = Block(1, 0, "a", "100", 100, Phase.MEASURE, 1.0)
+    few = run(end(flags=("drain_limit",)))
+    plan = (PLAN[0], crowd)
+    found = doubts(Run(few.path, type(few.manifest)(**{**_fields(few.manifest), "plan": plan}), few.attempts, few.marks, []))
+    assert [("cut_in_flight", False)] == [(finding.code, finding.invalid) for finding in found]
+
+
+def _fields(manifest: Manifest) -> dict[str, object]:
+    return {name: getattr(manifest, name) for name in manifest.__struct_fields__}
+
+
+def test_a_measure_phase_without_requests_is_invalid() -> None:
+    """All users stuck in warm-up: there is nothing to report, and it is not valid."""
+    assert [("no_attempts", True)] == [(finding.code, finding.invalid) for finding in doubts(run(end(), block=0))]
