@@ -93,9 +93,10 @@ def open_run(loaded: Loaded, out: Path, now: datetime) -> Opened:
 
 def check(scenario: Scenario, examples: tuple[Example, ...]) -> tuple[Call, ...]:
     """The prompts of these examples. `HarnessError` where template or scorer does not fit the data: free of charge now."""
+    calls = prepare.calls_of(scenario, examples)
     if scenario.grading is not None:
         runner.check(examples, runner.build(scenario.grading.scorer, scenario.grading.options))
-    return prepare.calls_of(scenario, examples)
+    return calls
 
 
 def simulator_config(loaded: Loaded, truth: Path | None, port: int = 0) -> Config | None:

@@ -79,7 +79,7 @@ def test_a_fault_is_told_and_exits_2(
 
 def test_a_prompt_cannot_steer_the_terminal(scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     """Control characters of the data are not printed, and a long prompt is cut with its length."""
-    (scenario / "d.jsonl").write_text(json.dumps({"prompt": "\x1b[2J\x9b" + "x" * 5000}) + "\n")
+    (scenario / "d.jsonl").write_text(json.dumps({"prompt": "\x1b[2J\x9b" + "x" * 5000, "expected": "y"}) + "\n")
     assert 0 == signoff("validate", str(scenario))
     out = capsys.readouterr().out
     assert "Say ?[2J?xxx" in out

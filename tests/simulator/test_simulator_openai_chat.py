@@ -61,7 +61,7 @@ def test_our_own_reader_understands_the_document() -> None:
     """What the harness reads is what the simulator said."""
     reading = reader.read_whole(openai_chat.document(ASK, SAID, "a-1", 5))
     assert ('"Yes" é\n', "hm well", ASK.model) == (reading.content, reading.reasoning, reading.model)
-    assert reading.usage == Usage(input_tokens=7, cached_read_tokens=3, output_tokens=4, reasoning_tokens=2)
+    assert reading.usage == Usage(input_tokens=7, cached_read_tokens=3, output_tokens=4, reasoning_tokens=2, total_tokens=11)
 
 
 def test_our_own_reader_understands_the_stream() -> None:
