@@ -76,18 +76,23 @@ def _load(run_dir: Path, scenario: Scenario, manifest: Manifest, processes: int,
 
 
 def _judge(run_dir: Path, scenario: Scenario, *, as_json: bool, quiet: bool) -> ExitCode:
-    """Grade and report. A run whose answers cannot all be graded is reported with what there is."""
-    code = ExitCode.OK
+    """Grade and report; who stops it hears how to go on."""
     try:
-        if scenario.grading is not None:
-            grade_run(run_dir, quiet=quiet)
-    except StorageError as lacking:
-        print(f"signoff: {lacking}", file=sys.stderr)
-        code = lacking.exit_code
+        graded = ExitCode.OK if scenario.grading is None else _grade(run_dir, quiet=quiet)
+        return worst([graded, show(run_dir, as_json=as_json)])
     except KeyboardInterrupt:
         print(f"signoff: kept in {run_dir}; go on with `signoff score` and `signoff report`", file=sys.stderr)
         raise
-    return worst([code, show(run_dir, as_json=as_json)])
+
+
+def _grade(run_dir: Path, *, quiet: bool) -> ExitCode:
+    """A run whose answers cannot all be graded is still reported, with what there is."""
+    try:
+        grade_run(run_dir, quiet=quiet)
+    except StorageError as lacking:
+        print(f"signoff: {lacking}", file=sys.stderr)
+        return lacking.exit_code
+    return ExitCode.OK
 
 
 def _check_free(metrics: str) -> None:
@@ -101,6 +106,6 @@ def _check_free(metrics: str) -> None:
 def _preflight(loaded: Loaded, keys: dict[str, str | None]) -> None:
     """Ask every real endpoint once, before anything is made: a wrong URL or key costs a second and not a run."""
     real = {name: each for name, each in loaded.scenario.endpoints.items() if each.base_url is not None}
-    ports = {name: Port(name, each, str(each.base_url), keys[name]) for name, each in real.items()}
+    ports = {name: Port(name, each, str(each.base_url), keys[name], loaded.folder) for name, each in real.items()}
     if ports:
         preflight.check(ports, assembly.check(loaded.scenario, prepare.sampled(loaded))[0])

@@ -111,6 +111,8 @@ class Conductor:
                 self._blocks()
             if self.ready:
                 self._end()
+        except StorageError as full:
+            self._note_full_disk(full)
         except Exception as bug:
             log.exception("the conductor failed")
             self._codes.add(ExitCode.BUG)
@@ -124,10 +126,13 @@ class Conductor:
             self._write_manifest(self._final_state())
             self._show()
         except StorageError as full:
-            log.error("%s", full)  # noqa: TRY400 - the user's disk, on one screen
-            self._codes.add(ExitCode.STORAGE)
+            self._note_full_disk(full)
         finally:
             self.over.set()
+
+    def _note_full_disk(self, full: StorageError) -> None:
+        log.error("%s", full)
+        self._codes.add(ExitCode.STORAGE)
 
     # the plan --------------------------------------------------------------------------------------------------------
 

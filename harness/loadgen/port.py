@@ -1,6 +1,7 @@
 """One endpoint as a process calls it: target, key, deadlines, TLS, and one prebuilt request per example."""
 
 import ssl
+from pathlib import Path
 
 import httpx
 
@@ -12,15 +13,19 @@ from harness.wire.reading import dialect
 
 
 class Port:
-    """`url` is the base address, which a simulated endpoint's scenario lacks. The key is here and in request headers only."""
+    """`url` is the base address, which a simulated endpoint's scenario lacks. The key is here and in request headers only.
 
-    def __init__(self, name: str, config: Endpoint, url: str, key: str | None) -> None:
+    A relative `tls.ca_file` stands relative to `folder`, the scenario's.
+    """
+
+    def __init__(self, name: str, config: Endpoint, url: str, key: str | None, folder: Path = Path()) -> None:
         self.name, self.url = name, url
         self.deadlines = Deadlines(**config.deadlines.model_dump())
         self.asked = Asked(dialect(config.dialect), config.stream, config.model, key)
         self.tls: ssl.SSLContext | None = None
         if url.startswith("https:"):
-            self.tls = tls_context(config.tls.ca_file, verify=config.tls.verify)
+            authority = None if config.tls.ca_file is None else folder / config.tls.ca_file
+            self.tls = tls_context(authority, verify=config.tls.verify)
         self._target = Target(
             base_url=url,
             model=config.model,

@@ -76,7 +76,10 @@ class Worker:
         self.closed = False
         self._index, self._count = index, count
         self._calls, self._seed = calls, manifest.seed
-        self._ports = {name: Port(name, config, manifest.urls[name], keys[name]) for name, config in scenario.endpoints.items()}
+        folder = Path(manifest.dataset["folder"])
+        self._ports = {
+            name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
+        }
         self._resolver = Resolver()
         self._orders: dict[tuple[str, int], Order] = {}
         self._windows: dict[int, Window] = {}

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from screen import Done
+
+from harness.cli.app import command_line
 
 SIGNOFF = (sys.executable, "-m", "harness.cli.app")
 SCENARIO = """
@@ -29,13 +31,6 @@ load: {levels: [2, 6], warmup_s: 0.3, measure_s: 1.2, drain_s: 3}
 grading: {scorer: exact}
 slo: ["e2e.p50 <= 10 s"]
 """
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +59,20 @@ def signoff() -> Callable[..., Done]:
             stdin=subprocess.DEVNULL,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Run a verb to its end in this process: what it imports takes a second, which is paid once. Not for what loads Locust."""
+
+    def call(*words: object, cwd: Path) -> Done:
+        monkeypatch.chdir(cwd)
+        arguments = [str(word) for word in words]
+        with pytest.raises(SystemExit) as caught:
+            command_line(arguments)(arguments, prog_name="signoff")
+        return Done(int(caught.value.code or 0), *capsys.readouterr())
 
     return call
 

@@ -5,7 +5,6 @@ Most command lines run in this process: what they import takes a second, which i
 
 import http.server
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,9 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from harness import results
-from harness.cli.app import command_line
+from screen import Done, told
 
 SCENARIO = """
 name: wrong
@@ -31,7 +28,6 @@ grading: {scorer: exact}
 ROWS = '{"id": "a", "prompt": "x", "expected": "y"}\n{"id": "b", "prompt": "x", "expected": "y"}\n'
 REAL = "fast: {model: sim, base_url: 'http://127.0.0.1:9/v1', api_key_env: SIGNOFF_NO_SUCH_KEY}"
 SIMULATED = "fast: {model: sim, simulated: {}}"
-SCREEN = 24  # lines
 
 
 class Wrong(NamedTuple):
@@ -70,33 +66,6 @@ MISTAKES = {
 }
 
 
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def told(err: str, *pieces: str) -> None:
-    """On one screen, without a traceback, with all of these pieces."""
-    assert "Traceback" not in err
-    assert len(err.splitlines()) < SCREEN, err
-    assert [] == [piece for piece in pieces if piece not in err], err
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
-    """Run a verb to its end, in this process."""
-
-    def call(*words: object, cwd: Path) -> Ended:
-        monkeypatch.chdir(cwd)
-        arguments = [str(word) for word in words]
-        with pytest.raises(SystemExit) as caught:
-            command_line(arguments)(arguments, prog_name="signoff")
-        return Ended(int(caught.value.code or 0), *capsys.readouterr())
-
-    return call
-
-
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
     """A scenario with a text of it replaced, and other rows."""
@@ -111,7 +80,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistake(name: str, write: Callable[..., Path], here: Callable[..., Ended]) -> None:
+def test_mistake(name: str, write: Callable[..., Path], here: Callable[..., Done]) -> None:
     """The message has the place, the value and the remedy; no run directory is made, nothing is printed on stdout."""
     wrong = MISTAKES[name]
     folder = write(*wrong.instead, rows=wrong.rows)
@@ -122,7 +91,7 @@ def test_mistake(name: str, write: Callable[..., Path], here: Callable[..., Ende
     assert not (folder / "runs").exists()
 
 
-def test_metrics_port_taken(write: Callable[..., Path], here: Callable[..., Ended]) -> None:
+def test_metrics_port_taken(write: Callable[..., Path], here: Callable[..., Done]) -> None:
     """A port that somebody has is found before anything is made, with the way out."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -174,7 +143,7 @@ def answering(status: int, kind: str, body: bytes) -> Iterator[str]:
     ],
 )
 def test_wrong_address(
-    status: int, kind: str, body: bytes, says: tuple[str, ...], write: Callable[..., Path], here: Callable[..., Ended]
+    status: int, kind: str, body: bytes, says: tuple[str, ...], write: Callable[..., Path], here: Callable[..., Done]
 ) -> None:
     """An address where no such API lives is found by one request: exit 3, and nothing of the page steers the terminal."""
     with answering(status, kind, body) as url:
@@ -186,7 +155,18 @@ def test_wrong_address(
     assert not (folder / "runs").exists()
 
 
-def test_nobody_listens(write: Callable[..., Path], here: Callable[..., Ended]) -> None:
+def test_authority_that_is_none(write: Callable[..., Path], here: Callable[..., Done], tmp_path: Path) -> None:
+    """A relative `ca_file` is looked for beside the scenario, wherever the command is typed; no certificate in it: exit 2."""
+    folder = write(SIMULATED, "fast: {model: sim, base_url: 'https://localhost:9/v1', tls: {ca_file: examples.jsonl}}")
+    (tmp_path / "elsewhere").mkdir()
+    done = here("run", folder, "--out", folder / "runs", "--metrics", "", cwd=tmp_path / "elsewhere")
+    assert 2 == done.code
+    told(done.err, "tls.ca_file", str(folder / "examples.jsonl"), "PEM")
+    assert "No such file" not in done.err
+    assert not (folder / "runs").exists()
+
+
+def test_nobody_listens(write: Callable[..., Path], here: Callable[..., Done]) -> None:
     """A port without a server: exit 3."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -199,7 +179,7 @@ def test_nobody_listens(write: Callable[..., Path], here: Callable[..., Ended]) 
 
 
 def test_wrong_key(
-    write: Callable[..., Path], tmp_path: Path, here: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+    write: Callable[..., Path], tmp_path: Path, here: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key that is not let in: exit 3, the variable is what to look at, and the key itself is not shown."""
     config = tmp_path / "simulator.json"
@@ -218,74 +198,3 @@ def test_wrong_key(
     told(done.err, "endpoints.fast", "http_auth", "401", "api_key_env")
     assert "wr0ng-s3cret" not in done.err
     assert not (folder / "runs").exists()
-
-
-# ------------------------------------------------------------------------------------------------------------- the wrong folder
-
-
-@pytest.mark.parametrize("verb", ["score", "report"])
-@pytest.mark.parametrize("place", [".", "nowhere", "a_file"])
-def test_no_run_there(verb: str, place: str, tmp_path: Path, here: Callable[..., Ended]) -> None:
-    """A folder that is no run, one that is not there, and a file: exit 6, and nothing is written into it."""
-    (tmp_path / "a_file").touch()
-    done = here(verb, place, cwd=tmp_path)
-    assert (6, "") == (done.code, done.out)
-    told(done.err, place, "not a run directory", "runs/latest")
-    assert ["a_file"] == [path.name for path in tmp_path.iterdir()]
-
-
-@pytest.fixture
-def damaged(run_dir: Path, tmp_path: Path) -> Path:
-    """A copy of a finished run, to be damaged."""
-    return shutil.copytree(run_dir, tmp_path / "run")
-
-
-def _attempted(run: Path) -> int:
-    summary = json.loads((run / results.SUMMARY).read_text())
-    levels = [level for endpoint in summary["endpoints"].values() for level in endpoint["levels"].values()]
-    return sum(level["attempts"]["attempted"] for level in levels)
-
-
-def test_torn_and_flipped_lines(damaged: Path, here: Callable[..., Ended]) -> None:
-    """A torn last line and a flipped bit cost what they said, which is counted and told; the run is INVALID."""
-    journal = damaged / "journal-000.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
-    ends = [index for index, line in enumerate(lines) if b'"t":"end"' in line]
-    flipped = bytearray(lines[ends[-2]])
-    flipped[len(flipped) // 2] ^= 1
-    journal.write_bytes(b"".join([*lines[: ends[-2]], flipped, *lines[ends[-2] + 1 : ends[-1]], lines[ends[-1]][:-40]]))
-    before = _attempted(damaged)
-    done = here("report", damaged, cwd=damaged)
-    assert 4 == done.code
-    assert "2 journal lines cannot be read back" in done.out
-    assert before == _attempted(damaged)
-    summary = json.loads((damaged / results.SUMMARY).read_text())
-    assert (2, False) == (summary["torn_lines"], summary["valid"])
-
-
-def test_missing_journal(damaged: Path, here: Callable[..., Ended]) -> None:
-    """A run without its journal is not a run in which nothing happened."""
-    (damaged / "journal-000.jsonl").unlink()
-    done = here("report", damaged, cwd=damaged)
-    assert 4 == done.code
-    assert "1 of 1 journals are not here" in done.out
-
-
-def test_missing_answers(damaged: Path, here: Callable[..., Ended]) -> None:
-    """Answers that are gone before they were graded are missed, not passed over."""
-    (damaged / results.SCORES).unlink()
-    (damaged / "answers-000.jsonl").unlink()
-    done = here("score", damaged, "--quiet", cwd=damaged)
-    assert 6 == done.code
-    told(done.err, "answers-*.jsonl", "not graded", "signoff score")
-
-
-def test_run_that_never_began(damaged: Path, here: Callable[..., Ended]) -> None:
-    """A report of a run that was planned and not made says so."""
-    manifest = json.loads((damaged / results.MANIFEST).read_text())
-    (damaged / results.MANIFEST).write_text(json.dumps({**manifest, "state": "planned"}))
-    for file in damaged.glob("*.jsonl"):
-        file.unlink()
-    done = here("report", damaged, cwd=damaged)
-    assert 4 == done.code
-    assert "the run was not started" in done.out

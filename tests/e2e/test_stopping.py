@@ -150,7 +150,7 @@ def test_full_disk(scenario: Path, tmp_path: Path) -> None:
         assert 6 == run.end(limit_s=20), run.err
         kept = results.read_run(run.run)
         assert "failed_storage" == kept.manifest.state
-        assert {"storage", "torn_lines"} == {finding.code for finding in kept.findings}
+        assert {"storage"} <= {finding.code for finding in kept.findings} <= {"storage", "torn_lines"}
         assert sum(each.end is not None for each in kept.attempts) >= 4
         assert (run.run / "report.html").exists()
         run.until_nobody_is_left(0)
