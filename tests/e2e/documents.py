@@ -43,6 +43,9 @@ def commands(block: Block) -> list[str]:
     return [line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ ")]
 
 
+MADE_LATER = (".conformance/", "build/")  # what a make target makes, and no checkout holds
+
+
 def complaints(document: str, folder: Path, strange_flags: frozenset[str] = frozenset()) -> list[str]:
     """Everything in the text of a document of `folder` that names what is not there.
 
@@ -51,7 +54,8 @@ def complaints(document: str, folder: Path, strange_flags: frozenset[str] = froz
     prose = _FENCE.sub("", document)
     spoken = _CODE.findall(prose) + [line for block in blocks(document) for line in commands(block)]
     found = [wrong for line in spoken for wrong in _wrong_words(line.split(), strange_flags)]
-    found += [f"no file {code}" for code in spoken if _names_a_file(code, folder) and not _is_there(code, folder)]
+    named = [code for code in spoken if _names_a_file(code, folder) and not code.startswith(MADE_LATER)]
+    found += [f"no file {code}" for code in named if not _is_there(code, folder)]
     return found + [f"no place {link}" for link in _LINK.findall(prose) if not _leads_somewhere(link, document, folder)]
 
 
