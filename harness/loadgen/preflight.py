@@ -32,6 +32,8 @@ _REMEDIES = {
     "http_payment": "the provider asks for payment",
     "http_forbidden": "does this key have access to this model?",
     "http_not_found": _BASE,
+    "http_bad_request": "does the endpoint take these parameters and this model? `signoff probe` shows its answer",
+    "http_unprocessable": "does the endpoint take these parameters? `signoff probe` shows its answer",
     "http_redirect": f"redirects are not followed: {_BASE}",
     "unexpected_content": f"that is no answer of this dialect: {_BASE}",
     "empty_body": f"an answer without a body: {_BASE}",

@@ -186,11 +186,15 @@ def _tokens(end: AttemptEnd | None) -> dict[str, Any]:
 
 
 def _judged(attempt: Attempt, grades: Mapping[tuple[str, str], GradeRow], *, graded: bool) -> dict[str, Any]:
-    """success: ok and, where the scenario grades, passed; None while an ok answer has no grade yet."""
+    """success: ok and, where the scenario grades, passed; None while an ok answer has no grade yet.
+
+    An ok answer without text, such as a tool call alone, has nothing to grade: where the scenario grades, it is a miss.
+    """
     end = attempt.end
     ok = end is not None and end.kind == OK
     row = None if end is None or end.answer_sha256 is None else grades.get((attempt.start.example, end.answer_sha256))
-    passed = None if row is None else row.grade.passed
+    silent = ok and end is not None and end.answer_sha256 is None
+    passed = row.grade.passed if row is not None else False if graded and silent else None
     return {
         "score": None if row is None else row.grade.score,
         "parsed": None if row is None else row.grade.parsed,

@@ -48,6 +48,13 @@ def test_success_needs_the_grade_where_the_scenario_grades() -> None:
     assert [True, False, False, None] == list(frame(*attempts, passed={1: True, 2: False})["success"])
 
 
+def test_an_answer_without_text_is_a_miss_where_the_scenario_grades() -> None:
+    """A tool call alone leaves nothing to grade: it is no success, and does not keep the others waiting."""
+    silent = handmade.ok(1, answer_sha256=None)
+    assert [True, False] == list(frame(handmade.ok(2), silent, passed={2: True})["success"])
+    assert [True] == list(frame(silent)["success"])
+
+
 def test_success_is_ok_where_nothing_grades() -> None:
     """Without a scorer a whole answer is a success and a refusal is none."""
     assert [True, False] == list(frame(handmade.ok(1), handmade.failed(2, "refused"))["success"])
