@@ -180,6 +180,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap
+    late_coalesced  those of them in a read that came late: it may be this client that joined them
     clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
@@ -205,6 +206,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     chunks: int = 0
     first_chunk_tokens: int | None = None
     coalesced: int = 0
+    late_coalesced: int = 0
     clamped: int = 0
     unstamped: int = 0
     window_chunks: int = 0

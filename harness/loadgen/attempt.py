@@ -2,10 +2,15 @@
 
 import hashlib
 import json
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from harness.loadgen.exchange import Exchange
 from harness.measure import histogram, timing
+from harness.measure.histogram import Values
 from harness.records import Answer, AttemptEnd, AttemptStart
 from harness.wire.limits import ERROR_CHARS
 from harness.wire.outcome import classify
@@ -29,7 +34,7 @@ class Window(NamedTuple):
 class Finished(NamedTuple):
     end: AttemptEnd
     answer: Answer | None
-    icl_ns: list[int]
+    icl_ns: Values
 
 
 class Asked(NamedTuple):
@@ -54,14 +59,15 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         asked_model=asked.model,
         detail=exchange.detail,
     )
-    gaps = timing.gaps(_counted(transcript))
+    late_ns = exchange.late_reads()
+    gaps = _gaps(transcript, late_ns)
     text = _clean(transcript.text, asked.key)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
     streamed = not (transcript.whole or NO_FIRST_TOKEN & set(kind.flags))
     end = AttemptEnd(
         id=start.id,
         kind="internal" if exchange.bug is not None else kind.kind,
-        flags=(*kind.flags, "drain_limit") if exchange.detail == DRAIN_LIMIT else kind.flags,
+        flags=(*kind.flags, *_own_flags(exchange, kind.flags, transcript.first_token_ns in late_ns)),
         http_status=exchange.parser.status,
         sent_ns=exchange.sent_ns,
         headers_ns=exchange.parser.head_ns,
@@ -78,11 +84,12 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         chunks=transcript.chunks,
         first_chunk_tokens=transcript.first_chunk_tokens,
         coalesced=gaps.coalesced,
+        late_coalesced=gaps.late,
         clamped=exchange.clamped,
         unstamped=exchange.unstamped,
         window_chunks=_inside(transcript, window),
         lag_max_ns=exchange.lag_max_ns,
-        icl=histogram.bucket_counts(gaps.icl_ns) if streamed else (),
+        icl=histogram.bucket_counts(gaps.icl_ns) if streamed and len(gaps.icl_ns) else (),
         icl_max_ns=gaps.icl_max_ns if streamed else None,
         itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
@@ -94,26 +101,40 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         error_code=_short(_clean(kind.code, asked.key)),
     )
     answer = Answer(id=start.id, example=start.example, endpoint=start.endpoint, text=text) if text else None
-    return Finished(end, answer, gaps.icl_ns if streamed else [])
+    return Finished(end, answer, gaps.icl_ns if streamed else ())
 
 
-def _counted(transcript: Transcript) -> list[tuple[int, int, int | None]]:
-    """The reads with their tokens. Where the server counts as many tokens as there were chunks, each chunk was one token."""
-    usage = transcript.usage
-    if usage is None or usage.output_tokens != transcript.chunks:
-        return transcript.reads
-    return [(stamp_ns, chunks, chunks) for stamp_ns, chunks, _ in transcript.reads]
+def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:
+    """Where the server counts as many tokens as chunks, each chunk was one token: that matters if some came together."""
+    found = timing.gaps(transcript.stamps_ns, transcript.tokens, late_ns)
+    usage, chunks = transcript.usage, transcript.chunks
+    if found.coalesced and usage is not None and usage.output_tokens == chunks:
+        return timing.gaps(transcript.stamps_ns, [1] * chunks, late_ns)
+    return found
+
+
+def _own_flags(exchange: Exchange, flags: Sequence[str], first_is_late: bool) -> Iterator[str]:
+    """What is odd on our side."""
+    if exchange.detail == DRAIN_LIMIT:
+        yield "drain_limit"
+    if first_is_late and "ttft_bound" in flags:
+        yield "late_first_token"
 
 
 def _inside(transcript: Transcript, window: Window | None) -> int:
+    """Chunks inside the measure window; the stamps ascend."""
     if window is None:
         return 0
-    return sum(chunks for stamp_ns, chunks, _ in transcript.reads if window.holds(stamp_ns))
+    stamps_ns = transcript.stamps_ns
+    begin = bisect_left(stamps_ns, window.open_ns)
+    return (len(stamps_ns) if window.close_ns is None else bisect_left(stamps_ns, window.close_ns)) - begin
 
 
 def _own_itl(gaps: timing.Gaps) -> histogram.Pairs | None:
     """The token gaps where they differ from the chunk gaps; the report takes those where this is None and counts agree."""
-    return None if gaps.itl_ns is None or gaps.itl_ns == gaps.icl_ns else histogram.bucket_counts(gaps.itl_ns)
+    if gaps.itl_ns is None or np.array_equal(gaps.itl_ns, gaps.icl_ns):
+        return None
+    return histogram.bucket_counts(gaps.itl_ns)
 
 
 def _clean(text: str | None, key: str | None) -> str | None:

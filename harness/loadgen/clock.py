@@ -15,7 +15,8 @@ KERNEL_STAMPS = sys.platform == "linux"
 ANCILLARY_BYTES = 64
 STEP_NS = 100_000
 _PAIR_NS = 20_000  # two monotonic reads further apart than this had something between them: not a pair to trust
-_TIMESPEC = struct.Struct("@qq")
+_unpack = struct.Struct("@qq").unpack
+_TIMESPEC_BYTES = 16
 
 
 def _stamping_socket() -> _socket.socket | None:
@@ -58,7 +59,8 @@ class KernelClock:
     def stamp(self, ancillary: list[tuple[int, int, bytes]]) -> int | None:
         """The kernel's arrival time in monotonic ns, None where the kernel gave none."""
         for _, kind, data in ancillary:
-            if kind == SCM_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
-                seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-                return int(seconds * 1_000_000_000 + nanoseconds) + self._offset_ns
+            if kind == SCM_TIMESTAMPNS and len(data) == _TIMESPEC_BYTES:
+                seconds, nanoseconds = _unpack(data)
+                stamp_ns: int = seconds * 1_000_000_000 + nanoseconds + self._offset_ns
+                return stamp_ns
         return None

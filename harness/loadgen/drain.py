@@ -7,7 +7,7 @@ an error inside the tick is kept for `bugs`, never printed and lost.
 
 import sys
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from harness.loadgen.exchange import Exchange
 TICK_S = 0.001
 SLICE_NS = 400_000
 CROWD = 1_000
-CHECK_NS = 10_000_000
+CHECK_NS = 20_000_000
 EPOLL = sys.platform == "linux"
 READ, WRITE = 0x001, 0x004  # EPOLLIN and EPOLLOUT; poll(2) uses the same numbers
 
@@ -41,8 +41,11 @@ class Drain:
         self.exchanges: set[Exchange] = set()
         self._poller = monkey.get_original("select", "epoll")() if EPOLL else monkey.get_original("select", "poll")()
         self._sockets: dict[int, Socket] = {}
-        self._work: deque[Callable[[], None]] = deque()
-        self._polled_ns = self._checked_ns = 0
+        self._work: deque[Callable[[], object]] = deque()
+        self._due: defaultdict[int, set[Exchange]] = defaultdict(set)  # by the 20 ms in which to look at them
+        self._polled_ns = self._checked = 0
+        self._tick_gaps_ns: list[int] = []
+        self.read_lags_ns: list[int] = []
         self._timer = get_hub().loop.timer(TICK_S, repeat=TICK_S)
 
     def register(self, fd: int, owner: Socket, events: int) -> None:
@@ -59,15 +62,18 @@ class Drain:
 
     def begin(self, exchange: Exchange) -> None:
         """Keep this exchange's deadlines until it ends."""
+        self.finished(exchange)  # when it has begun before, on a connection that was stale
         self.exchanges.add(exchange)
-        exchange.check_ns = self.clock.now_ns + exchange.shortest_ns
         self._run()
+        exchange.check_ns = self.clock.now_ns + exchange.shortest_ns
+        self._due[exchange.check_ns // CHECK_NS].add(exchange)
 
     def finished(self, exchange: Exchange) -> None:
         self.exchanges.discard(exchange)
+        self._due.get(exchange.check_ns // CHECK_NS, set()).discard(exchange)
 
-    def later(self, work: Callable[[], None]) -> None:
-        """Do this in a slice between drains, in order."""
+    def later(self, work: Callable[[], object]) -> None:
+        """Do this in a slice between drains, in order. While it returns True it is done again: long work comes in steps."""
         self._work.append(work)
         self._run()
 
@@ -79,7 +85,15 @@ class Drain:
     def run_backlog(self) -> None:
         """Do all that waits, now: at the end, when no socket needs reading."""
         while self._work:
-            self._work.popleft()()
+            work = self._work.popleft()
+            while work() is True:
+                pass
+
+    def take_lags(self) -> tuple[list[int], list[int]]:
+        """Since the last call: ns between successive looks at the sockets, and from each read's stamp to the read."""
+        taken = self._tick_gaps_ns, self.read_lags_ns
+        self._tick_gaps_ns, self.read_lags_ns = [], []
+        return taken
 
     def close(self) -> None:
         self._timer.stop()
@@ -90,13 +104,18 @@ class Drain:
 
     def _run(self) -> None:
         if not self._timer.active:
+            self._polled_ns = self.clock.tick()
+            self._checked = self._polled_ns // CHECK_NS
+            self._due.clear()
             self._timer.start(self._tick)
 
     def _tick(self) -> None:
         """Read, check deadlines, decode a slice. Runs in the hub: nothing here may block or raise."""
         floor_ns, self._polled_ns = self._polled_ns, self.clock.tick()
+        self._tick_gaps_ns.append(self._polled_ns - floor_ns)
+        owner_of = self._sockets.get
         for fd, events in self._ready():
-            owner = self._sockets.get(fd)
+            owner = owner_of(fd)
             if owner is None:
                 continue  # closed by an earlier event of this very drain
             try:
@@ -111,29 +130,36 @@ class Drain:
 
     def _ready(self) -> list[tuple[int, int]]:
         """All that is ready, never a part of it: a socket that is not in the list was empty at `_polled_ns`."""
-        found = self._poller.poll(0, len(self._sockets) + 1) if EPOLL else self._poller.poll(0)
-        return list(found)
+        return self._poller.poll(0, len(self._sockets) + 1) if EPOLL else self._poller.poll(0)  # type: ignore[no-any-return]
 
     def _check_deadlines(self) -> None:
-        """Look at all in flight, every 10 ms: cheaper than keeping them in order, and nothing stays of those that ended."""
+        """Look at those whose time to be looked at has come. They are kept by 20 ms of it, so that nobody else is touched."""
         now_ns = self.clock.now_ns
-        if now_ns < self._checked_ns + CHECK_NS:
-            return
-        self._checked_ns = now_ns
-        for exchange in [each for each in self.exchanges if each.check_ns <= now_ns]:
-            try:
-                exchange.check(now_ns)
-            except Exception as bug:  # noqa: BLE001 - as above
-                self.bugs.append(bug)
-                exchange.crash(bug, now_ns)
+        while self._checked < now_ns // CHECK_NS:
+            for exchange in self._due.pop(self._checked, ()):
+                self._check(exchange, now_ns)
+            self._checked += 1
+
+    def _check(self, exchange: Exchange, now_ns: int) -> None:
+        try:
+            exchange.check(now_ns)
+        except Exception as bug:  # noqa: BLE001 - as above
+            self.bugs.append(bug)
+            exchange.crash(bug, now_ns)
+        if exchange.ending is None:
+            exchange.check_ns = max(exchange.check_ns, (self._checked + 1) * CHECK_NS)
+            self._due[exchange.check_ns // CHECK_NS].add(exchange)
 
     def _slice(self) -> None:
         """Longer where a crowd waits: a queue that grew for ever would be memory, and then pauses of the garbage collector."""
-        if not self._work:
+        work = self._work
+        if not work:
             return
-        until_ns = time.monotonic_ns() + SLICE_NS * (1 + len(self._work) // CROWD)
-        while self._work and time.monotonic_ns() < until_ns:
+        until_ns = time.monotonic_ns() + SLICE_NS * (1 + len(work) // CROWD)
+        while work and time.monotonic_ns() < until_ns:
+            step = work.popleft()
             try:
-                self._work.popleft()()
+                if step() is True:
+                    work.appendleft(step)
             except Exception as bug:  # noqa: BLE001 - as above: it makes the run INVALID(internal)
                 self.bugs.append(bug)

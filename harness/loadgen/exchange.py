@@ -1,14 +1,17 @@
 """One request and its response on the wire: stamps, deadlines, ending. A user greenlet waits on it; the drain ends it."""
 
+from array import array
 from typing import Protocol
 
 from gevent import get_hub
 from gevent.hub import Waiter
 
 from harness.records import Deadlines, Ending
-from harness.wire.http1 import ResponseParser
+from harness.wire.http1 import ProtocolError, ResponseParser
+from harness.wire.limits import OversizeError
 
 NS = 1_000_000_000
+STEP_BYTES = 32_768  # of body, decoded at a time: 0.3 ms of a stream of short chunks
 
 
 class Sink(Protocol):
@@ -50,15 +53,57 @@ class Bytes:
 class Exchange:
     """Mutable on purpose: filled in by connection and drain while it runs, read once it has ended.
 
-    Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `pending` counts body bytes that wait to be
-    decoded. `bug` is an exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
+    Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
+    as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any
+    more. `late` has pairs: the stamp of a read that came late, and the ns since its socket was last found empty. `bug` is an
+    exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_began",
+        "_finished",
+        "_method",
+        "_waiter",
+        "begun_ns",
+        "bug",
+        "check_ns",
+        "clamped",
+        "connect_ns",
+        "deadlines",
+        "decoded",
+        "detail",
+        "dns_ns",
+        "done_ns",
+        "ending",
+        "first_byte_ns",
+        "is_queued",
+        "lag_max_ns",
+        "late",
+        "may_wait",
+        "on_wire",
+        "parser",
+        "read_ns",
+        "reads",
+        "received",
+        "reused",
+        "sent_ns",
+        "sink",
+        "stale_retry",
+        "stamps_ns",
+        "tls_ns",
+        "unstamped",
+    )
 
     def __init__(self, sink: Sink, deadlines: Deadlines, now_ns: int, method: str = "POST") -> None:
         self.sink, self.deadlines, self.begun_ns = sink, deadlines, now_ns
         self.parser = ResponseParser(method)
         self._method = method
         self.check_ns = now_ns
+        self.reads: list[bytes] = []  # and not pairs: thousands of tuples at a time would keep the garbage collector busy
+        self.stamps_ns = array("q")
+        self.late = array("q")
+        self.read_ns = 0  # stamp of the last read
         self.sent_ns: int | None = None
         self.first_byte_ns: int | None = None
         self.done_ns: int | None = None
@@ -70,8 +115,9 @@ class Exchange:
         self.detail: str | None = None
         self.bug: BaseException | None = None
         self.reused = self.stale_retry = self.on_wire = False
-        self.received = self.pending = self.clamped = self.unstamped = 0
-        self._began = self._decoded = False
+        self.received = self.decoded = self.clamped = self.unstamped = 0
+        self.is_queued = self.may_wait = False
+        self._began = self._finished = False
         self._waiter: Waiter | None = None
 
     # the user's side -------------------------------------------------------------------------------------------------
@@ -85,23 +131,66 @@ class Exchange:
             self._waiter = None
 
     def decode(self) -> None:
-        """Hand to the sink what has been read; after the ending, also that there is no more."""
+        """Hand to the sink all that has been read; after the ending, also that there is no more."""
+        while self.decode_some():
+            pass
+        self.is_queued = False
+        if self.ending is not None and self._began and not self._finished:
+            self._finished = True
+            self.sink.close()
+
+    def decode_some(self) -> bool:
+        """Hand some reads to the sink, about `STEP_BYTES`; True while there are more. So it fits between two drains."""
+        self.frame()
         if not self._began and self.parser.status is not None:
             self.sink.begin(self.parser.status, dict(self.parser.headers))
             self._began = True
-        body, self.parser.body = self.parser.body, []
-        self.pending = 0
+        body, feed = self.parser.body, self.sink.feed
+        size = number = 0
         for stamp_ns, data in body:
-            self.sink.feed(stamp_ns, data)
-        if self.ending is not None and self._began and not self._decoded:
-            self._decoded = True
-            self.sink.close()
+            feed(stamp_ns, data)
+            number += 1
+            size += len(data)
+            if size >= STEP_BYTES:
+                break
+        if number < len(body):
+            del body[:number]
+            self.decoded += size
+            return True
+        body.clear()
+        self.decoded = self.received
+        self.is_queued = False
+        return False
+
+    def frame(self) -> None:
+        """Let the parser see what has been read. The exchange ends where the message does, or where it breaks."""
+        reads, self.reads = self.reads, []
+        stamps_ns, self.stamps_ns = self.stamps_ns, array("q")
+        parser = self.parser
+        for stamp_ns, data in zip(stamps_ns, reads, strict=True):
+            try:
+                parser.feed(stamp_ns, data)
+            except OversizeError as too_much:  # of the head: a server that floods headers does not speak HTTP with us
+                self.end(Ending.PROTOCOL, stamp_ns, str(too_much))
+            except ProtocolError as broken:
+                headless = parser.head_ns is None
+                self.end(Ending.NO_RESPONSE if headless else Ending.PROTOCOL, stamp_ns, str(broken))
+            if parser.complete:
+                self.end(Ending.COMPLETE, stamp_ns)
+            if self.ending is not None:
+                return
+        self.may_wait = parser.is_chunked
+
+    def late_reads(self) -> dict[int, int]:
+        """How many ns before its stamp the first byte of a late read may have come, by that stamp."""
+        return dict(zip(self.late[::2], self.late[1::2], strict=True))
 
     def restart(self, now_ns: int) -> None:
         """Begin again on a fresh connection, once: the first one had been closed while idle."""
         self.parser = ResponseParser(self._method)
         self.stale_retry, self.reused, self.on_wire = True, False, False
         self.ending = self.done_ns = self.detail = self.sent_ns = None
+        self.may_wait = False
         self.begun_ns = now_ns
 
     # the drain's side ------------------------------------------------------------------------------------------------
@@ -113,7 +202,9 @@ class Exchange:
             get_hub().loop.run_callback(waiter.switch, None)
 
     def end(self, ending: Ending, now_ns: int, detail: str | None = None) -> None:
-        """The first ending counts."""
+        """The first ending counts; one that has been read already comes before what is only noticed now."""
+        if self.reads:
+            self.frame()
         if self.ending is None:
             self.ending, self.done_ns, self.detail = ending, now_ns, detail
             self.parser.close()
@@ -125,14 +216,15 @@ class Exchange:
         self.end(Ending.CANCELLED, now_ns, f"internal error: {bug!r}")
 
     def due(self) -> tuple[int, Ending]:
-        """The deadline that holds now, as far as what has been read tells, and what the exchange ends in when it has passed."""
+        """The deadline that holds as far as what has been decoded tells, and what the exchange ends in when it has passed."""
         limits = self.deadlines
         if self.sent_ns is None:
             return self.begun_ns + _ns(limits.connect), Ending.TIMEOUT_CONNECT
         total = self.sent_ns + _ns(limits.total), Ending.TIMEOUT_TOTAL
         if self.parser.head_ns is None:
             return min((self.sent_ns + _ns(limits.headers), Ending.TIMEOUT_HEADERS), total)
-        self.decode()
+        if self.sink.last_token_ns is None:
+            self.decode()  # a token may wait in there, and then the limit of idleness holds, which may be nearer
         last = self.sink.last_token_ns
         if last is None:
             return min((self.sent_ns + _ns(limits.first_token), Ending.TIMEOUT_FIRST_TOKEN), total)
@@ -143,6 +235,9 @@ class Exchange:
         if self.ending is not None:
             return
         due_ns, ending = self.due()
+        if due_ns <= now_ns:
+            self.decode()  # a later token may wait in there
+            due_ns, ending = self.due()
         if due_ns <= now_ns:
             self.end(ending, now_ns, f"no progress within {ending.removeprefix('timeout_')} deadline")
         self.check_ns = min(due_ns, now_ns + self.shortest_ns)

@@ -195,7 +195,10 @@ class Worker:
 
     def _finish(
         self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int
-    ) -> None:
+    ) -> bool:
+        """True while there is more to decode than one slice shall hold."""
+        if exchange.decode_some():
+            return True
         done = attempt.finish(start, exchange, transcript, asked, self._windows.get(cell))
         seat.failures = 0 if done.end.kind in ANSWERED else seat.failures + 1
         if done.answer is not None:
@@ -206,6 +209,7 @@ class Worker:
         self.recorder.observe(start, done.end, done.icl_ns)
         if self.on_end is not None:
             self.on_end(start, done.end)
+        return False
 
     def _write(self, log: LineLog, record: msgspec.Struct) -> None:
         """A full disk stops the load; it must not kill the users one by one."""

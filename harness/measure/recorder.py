@@ -4,13 +4,14 @@ These feed the terminal and Prometheus. The report never reads them: the journal
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from harness.measure import timing
-from harness.measure.histogram import Histogram, Pairs, bucket_counts
+from harness.measure.histogram import Histogram, Pairs, Values, bucket_counts
 from harness.records import AttemptEnd, AttemptStart, Usage
 
 METRICS = ("ttft", "ttfo", "icl", "tpot", "e2e", "ttft_scheduled", "e2e_scheduled")
@@ -53,7 +54,7 @@ class Recorder:
     def __init__(self) -> None:
         self._collected: dict[Cell, _Collected] = defaultdict(_Collected)
 
-    def observe(self, start: AttemptStart, end: AttemptEnd, icl_ns: Sequence[int]) -> None:
+    def observe(self, start: AttemptStart, end: AttemptEnd, icl_ns: Values) -> None:
         self._collected[Cell(start.endpoint, start.level, start.phase)].take(start, end, icl_ns)
 
     def flush(self) -> bytes:
@@ -66,9 +67,10 @@ class _Collected:
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
         self.tokens: Counter[str] = Counter()
-        self.values_ns: dict[str, list[int]] = {metric: [] for metric in METRICS}
+        self.values_ns: dict[str, list[int]] = {metric: [] for metric in METRICS if metric != "icl"}
+        self.icl_ns: list[Values] = []
 
-    def take(self, start: AttemptStart, end: AttemptEnd, icl_ns: Sequence[int]) -> None:
+    def take(self, start: AttemptStart, end: AttemptEnd, icl_ns: Values) -> None:
         self.kinds[end.kind] += 1
         self._count_tokens(end)
         if end.kind != OK:
@@ -85,7 +87,8 @@ class _Collected:
         for metric, value in one.items():
             if value is not None:
                 self.values_ns[metric].append(value)
-        self.values_ns["icl"] += icl_ns
+        if len(icl_ns):
+            self.icl_ns.append(icl_ns)
 
     def _count_tokens(self, end: AttemptEnd) -> None:
         self.tokens["chunks"] += end.chunks
@@ -107,8 +110,12 @@ class _Collected:
             output_tokens=self.tokens["output"],
             cached_tokens=self.tokens["cached"],
             uncounted=self.tokens["uncounted"],
-            metrics={metric: _counts(values) for metric, values in self.values_ns.items() if values},
+            metrics={metric: _counts(values) for metric, values in self._all() if len(values)},
         )
+
+    def _all(self) -> Iterator[tuple[str, Values]]:
+        yield from self.values_ns.items()
+        yield "icl", np.concatenate(self.icl_ns) if self.icl_ns else ()
 
 
 class CellTotals:
@@ -154,5 +161,6 @@ class Totals:
         return iter(tuple(self._cells.items()))
 
 
-def _counts(values_ns: list[int]) -> Counts:
-    return Counts(bucket_counts(values_ns), min(values_ns), max(values_ns), sum(values_ns))
+def _counts(values_ns: Values) -> Counts:
+    values = np.asarray(values_ns, dtype=np.int64)
+    return Counts(bucket_counts(values), int(values.min()), int(values.max()), int(values.sum()))

@@ -4,13 +4,18 @@ The rule: a metric whose stamps did not all happen is None, never 0. Service vie
 request byte goes out on an established connection; scheduled views begin at the intended arrival, so they hold every wait.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.records import AttemptEnd, AttemptStart
 
-Read = tuple[int, int, int | None]
+UNSURE_SHARE = 20  # a gap is known well enough when the moment it ended is known to a twentieth of it
+NOTHING_LATE: Mapping[int, int] = {}
+
+Durations = NDArray[np.int64]
 
 
 def _between(earlier_ns: int | None, later_ns: int | None) -> int | None:
@@ -88,33 +93,55 @@ def window_tokens(end: AttemptEnd) -> float | None:
 
 
 class Gaps(NamedTuple):
-    """The waits inside one answer.
+    """The waits inside one answer, in ns.
 
-    icl_ns     inter-chunk latency: one per pair of successive reads that carried tokens
+    icl_ns     inter-chunk latency: one per pair of successive reads that carried tokens, but for those that nobody knows
     itl_ns     inter-token latency: one per token of the later read; None where the tokens of a read are unknown
     coalesced  chunks that were read together with the one before, which therefore have no gap of their own
+    late       those of them in a read that came late, so that it may be us who joined them
+    icl_max_ns the longest wait; where it ended in a late read, what of it is certain
     """
 
-    icl_ns: list[int]
-    itl_ns: list[int] | None
+    icl_ns: Durations
+    itl_ns: Durations | None
     coalesced: int
+    late: int
     icl_max_ns: int | None
 
 
-def gaps(reads: Sequence[Read]) -> Gaps:
-    """Gaps from (stamp_ns, chunks, tokens or None) of each read that carried tokens, in order of arrival.
+_NO_GAPS = np.empty(0, dtype=np.int64)
 
-    Tokens that were read together after a gap share it: k of them give k times gap / k, never one gap and zeros.
+
+def gaps(stamps_ns: Sequence[int], tokens: Sequence[int | None] = (), late_ns: Mapping[int, int] = NOTHING_LATE) -> Gaps:
+    """Gaps from the stamp of each chunk, in order of arrival; chunks that were read together have the same one.
+
+    `tokens` are those of each chunk, or nothing where the server does not count along. Tokens that were read together after a
+    gap share it: k of them give k times gap / k, never one gap and zeros. `late_ns` has, for the stamp of each late read, the
+    time since its socket was last found empty: the first of several chunks may have come so much earlier. A gap that ends
+    there is no ICL unless that is a small part of it.
     """
-    icl_ns = [later[0] - earlier[0] for earlier, later in pairwise(reads)]
-    return Gaps(icl_ns, _per_token(reads, icl_ns), sum(chunks - 1 for _, chunks, _ in reads), max(icl_ns, default=None))
+    n = len(stamps_ns)
+    if n < 2:
+        return Gaps(_NO_GAPS, _NO_GAPS if n and tokens and tokens[0] is not None else None, 0, 0, None)
+    stamps = np.asarray(stamps_ns, dtype=np.int64)
+    steps = np.diff(stamps)
+    first = np.flatnonzero(steps) + 1  # the first chunk of each read but the first
+    waits = steps[first - 1]
+    coalesced = n - 1 - len(first)
+    itl_ns = _per_token(waits, first, tokens)
+    if not (coalesced and late_ns):
+        return Gaps(waits, itl_ns, coalesced, 0, int(waits.max()) if len(waits) else None)
+    sizes = np.diff(first, prepend=0, append=n)
+    unknown = np.array([late_ns.get(stamp, 0) for stamp in stamps[[0, *first]].tolist()], dtype=np.int64)
+    late = int((sizes - 1)[unknown > 0].sum())
+    unsure = (sizes[1:] > 1) & (unknown[1:] * UNSURE_SHARE > waits)
+    certain = np.where(unsure, waits - unknown[1:], waits)
+    return Gaps(waits[~unsure], itl_ns, coalesced, late, int(certain.max(initial=0)) if len(waits) else None)
 
 
-def _per_token(reads: Sequence[Read], icl_ns: list[int]) -> list[int] | None:
-    known = [tokens for _, _, tokens in reads if tokens is not None]
-    if not reads or len(known) < len(reads):
+def _per_token(waits: Durations, first: NDArray[np.int64], tokens: Sequence[int | None]) -> Durations | None:
+    """Rounded up: a share of a real gap is never nothing."""
+    if not tokens or None in tokens:
         return None
-    itl_ns: list[int] = []
-    for gap_ns, tokens in zip(icl_ns, known[1:], strict=True):
-        itl_ns += [-(-gap_ns // tokens)] * tokens  # rounded up: a share of a real gap is never nothing
-    return itl_ns
+    each = np.add.reduceat(np.array(tokens, dtype=np.int64), [0, *first])[1:]
+    return np.repeat(-(-waits // each), each)

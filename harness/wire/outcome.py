@@ -150,7 +150,8 @@ def _by_finish(transcript: Transcript) -> Outcome:
 
 
 def _flags(transcript: Transcript, *, asked_stream: bool, asked_model: str | None) -> tuple[str, ...]:
-    usage, model = transcript.usage, transcript.model
+    usage, model, stamps = transcript.usage, transcript.model, transcript.stamps_ns
+    together = len(stamps) > 1 and stamps[0] == stamps[1]
     held = {
         "length": transcript.finish == LENGTH,
         "tool_calls": transcript.finish == TOOL_CALLS,
@@ -158,9 +159,9 @@ def _flags(transcript: Transcript, *, asked_stream: bool, asked_model: str | Non
         "bad_usage": usage is not None and _is_bad(usage),
         "usage_conflict": transcript.usages_differ,
         "not_streamed": asked_stream and transcript.whole,
-        "buffered": len(transcript.reads) == 1 and transcript.chunks > 1,
+        "buffered": together and stamps[0] == stamps[-1],
         "model_mismatch": None not in (asked_model, model) and str(asked_model).lower() not in str(model).lower(),
-        "ttft_bound": len(transcript.reads) > 1 and transcript.reads[0][1] > 1,
+        "ttft_bound": together and stamps[0] != stamps[-1],
     }
     return tuple(flag for flag, holds in held.items() if holds)
 

@@ -19,7 +19,7 @@ class ProviderError(msgspec.Struct, frozen=True):
     code: str | None = None
 
 
-class Reading(msgspec.Struct):
+class Reading(msgspec.Struct, gc=False):
     """One frame. Any of content, reasoning, refusal, tool makes it a token-carrying chunk; `end` is the terminal marker."""
 
     content: str = ""

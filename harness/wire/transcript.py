@@ -5,6 +5,7 @@ the attempt succeeded; `wire/outcome.py` does.
 """
 
 import zlib
+from array import array
 from collections.abc import Mapping
 
 import msgspec
@@ -15,22 +16,56 @@ from harness.wire.limits import BODY_BYTES, OversizeError
 from harness.wire.reading import Dialect, ProviderError, Reading
 from harness.wire.sse import SseDecoder
 
+PIECES = 256  # texts of chunks that are kept apart: joined, 2,000 long answers cost their length and not an object per token
 _SSE_FIRST_BYTES = b"deir:\xef"  # data, event, id, retry, a comment, a BOM: for servers that forget the content type
 
 
 class Transcript:
     """One response of one dialect.
 
-    reads   [stamp_ns, chunks, tokens or None] per read that carried tokens; chunks that were read together share one entry
-    cut     what the last event was, where the stream stopped inside it
-    whole   the answer came as one JSON document, so there is no first token to speak of
+    stamps_ns  one per chunk (an event that carries tokens): that of the read which brought it, so equal where read together
+    tokens     one per chunk, where the server counts along; None for a chunk that was not counted
+    cut        what the last event was, where the stream stopped inside it
+    whole      the answer came as one JSON document, so there is no first token to speak of
     """
 
+    __slots__ = (
+        "_closing",
+        "_counted",
+        "_dialect",
+        "_document",
+        "_inflater",
+        "_joined",
+        "_read",
+        "_reasoning",
+        "_sse",
+        "_status",
+        "_text",
+        "_undecided",
+        "body_bytes",
+        "cut",
+        "ended",
+        "error",
+        "events",
+        "finish",
+        "first_output_ns",
+        "last_byte_ns",
+        "malformed",
+        "model",
+        "oversize",
+        "refusal",
+        "stamps_ns",
+        "tokens",
+        "tools",
+        "usage",
+        "usages_differ",
+        "whole",
+    )
+
     def __init__(self, dialect: Dialect) -> None:
-        self.reads: list[tuple[int, int, int | None]] = []
+        self.stamps_ns = array("q")
+        self.tokens: list[int | None] = []
         self.first_output_ns: int | None = None
-        self.first_chunk_tokens: int | None = None
-        self.chunks = 0
         self.usage: Usage | None = None
         self.usages_differ = False
         self.finish: str | None = None
@@ -47,7 +82,9 @@ class Transcript:
         self.tools: list[str] = []
         self.last_byte_ns: int | None = None
         self._dialect = dialect
+        self._read = dialect.read
         self._text: list[str] = []
+        self._joined: list[str] = []
         self._reasoning: list[str] = []
         self._sse: SseDecoder | None = None
         self._document: list[bytes] = []
@@ -60,7 +97,7 @@ class Transcript:
     @property
     def text(self) -> str:
         """The visible answer."""
-        text = "".join(self._text)
+        text = "".join((*self._joined, *self._text))
         if text.isascii():
             return text
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # halves of one character in two chunks
@@ -75,12 +112,20 @@ class Transcript:
         return b"".join(self._document) or (bytes(self._sse.stray) if self._sse else b"")
 
     @property
+    def chunks(self) -> int:
+        return len(self.stamps_ns)
+
+    @property
     def first_token_ns(self) -> int | None:
-        return self.reads[0][0] if self.reads else None
+        return self.stamps_ns[0] if self.stamps_ns else None
 
     @property
     def last_token_ns(self) -> int | None:
-        return self.reads[-1][0] if self.reads else None
+        return self.stamps_ns[-1] if self.stamps_ns else None
+
+    @property
+    def first_chunk_tokens(self) -> int | None:
+        return self.tokens[0] if self.tokens else None
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of the response: which framing to expect. Call once, before `feed`."""
@@ -144,15 +189,19 @@ class Transcript:
             return
 
     def _event(self, stamp_ns: int, name: bytes, data: bytes) -> None:
-        if self.ended or not data.strip():
+        """Hot: once for each token, and written straight for the event that holds text and nothing else."""
+        if self.ended or not data or data.isspace():
             return  # an empty event keeps a connection alive and says nothing
         self.events += 1
         try:
-            said = self._dialect.read(name, data)
+            said = self._read(name, data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
             self._spoil(f"event {self.events}: {broken}")
             return
-        self._take(said)
+        if said.model is not None:
+            self.model = said.model
+        if said.finish is not None or said.usage is not None or said.error is not None or said.end:
+            self._take(said)
         if said.content or said.reasoning or said.refusal or said.tool:
             self._chunk(stamp_ns, said)
 
@@ -161,7 +210,7 @@ class Transcript:
             said = self._dialect.read_whole(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return  # not this dialect's JSON: `outcome` calls it unexpected content
-        self.events, self.whole = 1, True
+        self.events, self.whole, self.model = 1, True, said.model
         self._take(said)
         if said.content or said.reasoning or said.refusal or said.tool:
             assert self.last_byte_ns is not None, "a document has bytes, and bytes have a stamp"
@@ -172,8 +221,6 @@ class Transcript:
             self.finish = said.finish
         if said.usage is not None:
             self._take_usage(said.usage)
-        if said.model is not None:
-            self.model = said.model
         if said.error is not None and self.error is None:
             self.error = said.error
         if said.end:
@@ -188,33 +235,32 @@ class Transcript:
         self.usage = usage
 
     def _chunk(self, stamp_ns: int, said: Reading) -> None:
-        self.chunks += 1
+        self.stamps_ns.append(stamp_ns)
         if said.content:
             self._text.append(said.content)
+            if len(self._text) > PIECES:
+                self._joined.append("".join(self._text))
+                self._text.clear()
         if said.reasoning:
             self._reasoning.append(said.reasoning)
         if said.tool:
             self.tools.append(said.tool)
-        self.refusal += said.refusal
+        if said.refusal:
+            self.refusal += said.refusal
         if self.first_output_ns is None and (said.content or said.refusal or said.tool):
             self.first_output_ns = stamp_ns
-        tokens = self._tokens_of(said)
-        if self.chunks == 1:
-            self.first_chunk_tokens = tokens
-        if self.reads and self.reads[-1][0] == stamp_ns:
-            _, chunks, before = self.reads[-1]
-            together = before + tokens if before is not None and tokens is not None else None
-            self.reads[-1] = (stamp_ns, chunks + 1, together)
-        else:
-            self.reads.append((stamp_ns, 1, tokens))
+        if said.usage is not None or self.tokens:
+            self._count_tokens(said.usage)
 
-    def _tokens_of(self, said: Reading) -> int | None:
-        """Tokens in this chunk, where the server counts along (vLLM's continuous usage), else None."""
-        if said.usage is None or said.usage.output_tokens is None:
-            return None
-        tokens = said.usage.output_tokens - self._counted
-        self._counted = said.usage.output_tokens
-        return tokens if tokens > 0 else None
+    def _count_tokens(self, usage: Usage | None) -> None:
+        """Tokens of this chunk, where the server counts along (vLLM's continuous usage). None for those before it began to."""
+        self.tokens += [None] * (len(self.stamps_ns) - 1 - len(self.tokens))
+        if usage is None or usage.output_tokens is None:
+            self.tokens.append(None)
+            return
+        tokens = usage.output_tokens - self._counted
+        self._counted = usage.output_tokens
+        self.tokens.append(tokens if tokens > 0 else None)
 
     def _spoil(self, why: str) -> None:
         if self.malformed is None:

@@ -116,39 +116,82 @@ def test_window_tokens(window_chunks: int, usage: Usage | None, expected: float 
     assert expected == timing.window_tokens(end)
 
 
+def told(found: timing.Gaps) -> tuple[list[int], list[int] | None, int, int, int | None]:
+    """As plain lists."""
+    itl_ns = None if found.itl_ns is None else found.itl_ns.tolist()
+    return found.icl_ns.tolist(), itl_ns, found.coalesced, found.late, found.icl_max_ns
+
+
 def test_one_chunk_a_read() -> None:
     """Gaps lie between successive reads, and the first read has none before it."""
-    found = timing.gaps([(100, 1, None), (130, 1, None), (190, 1, None)])
-    assert timing.Gaps(icl_ns=[30, 60], itl_ns=None, coalesced=0, icl_max_ns=60) == found
+    assert ([30, 60], None, 0, 0, 60) == told(timing.gaps([100, 130, 190]))
 
 
 def test_chunks_read_together_share_their_gap() -> None:
     """Three tokens after a gap of 60 are three samples of 20: no gap of 60 and two of nothing."""
-    found = timing.gaps([(100, 1, 1), (160, 3, 3), (170, 1, 2)])
-    assert timing.Gaps(icl_ns=[60, 10], itl_ns=[20, 20, 20, 5, 5], coalesced=2, icl_max_ns=60) == found
+    assert ([60, 10], [20, 20, 20, 5, 5], 2, 0, 60) == told(timing.gaps([100, 160, 160, 160, 170], [1, 1, 1, 1, 2]))
 
 
-@pytest.mark.parametrize("reads", [[(100, 1, None), (130, 1, 1)], [(100, 1, 1), (130, 1, None)], [(100, 1, None)], []])
-def test_unknown_tokens_give_no_itl(reads: list[timing.Read]) -> None:
-    """One read whose tokens are unknown is enough; so is no read at all."""
-    assert timing.gaps(reads).itl_ns is None
+@pytest.mark.parametrize(
+    ("stamps", "tokens"), [([100, 130], [None, 1]), ([100, 130], [1, None]), ([100, 130], []), ([100], [None]), ([], [])]
+)
+def test_unknown_tokens_give_no_itl(stamps: list[int], tokens: list[int | None]) -> None:
+    """One chunk whose tokens are unknown is enough; so is no chunk at all."""
+    assert timing.gaps(stamps, tokens).itl_ns is None
 
 
 def test_a_single_read_has_no_gap() -> None:
     """An answer in one piece has no maximum gap either, but its coalesced chunks are counted."""
-    assert timing.Gaps(icl_ns=[], itl_ns=[], coalesced=4, icl_max_ns=None) == timing.gaps([(100, 5, 5)])
+    assert ([], [], 4, 0, None) == told(timing.gaps([100] * 5, [1] * 5))
+
+
+def test_a_late_read_of_several_chunks_ends_no_gap() -> None:
+    """The first of the two chunks at 200 may have come 60 before, so the gap that ends there is unknown; the next is not."""
+    assert ([40, 30], None, 1, 1, 40) == told(timing.gaps([100, 140, 200, 200, 230], (), {200: 60}))
+
+
+def test_a_late_read_of_one_chunk_is_as_good_as_any() -> None:
+    """The kernel's stamp is of that chunk, however late it was read."""
+    assert ([60], None, 0, 0, 60) == told(timing.gaps([100, 160], (), {160: 50}))
+
+
+def test_a_gap_far_longer_than_the_doubt_about_its_end_counts() -> None:
+    """A stall of 2,000 that ends in a late read stays a stall of 2,000, though 50 of it are in doubt."""
+    assert ([2_000, 30], None, 1, 1, 2_000) == told(timing.gaps([100, 2_100, 2_100, 2_130], (), {2_100: 50}))
+
+
+def test_what_is_certain_of_a_doubtful_gap_is_a_stall() -> None:
+    """Of 600 that end in a read whose first chunk may have come 100 before, 500 were a wait."""
+    assert ([10], None, 1, 1, 500) == told(timing.gaps([100, 110, 710, 710], (), {710: 100}))
+
+
+def test_a_late_first_read_counts_its_chunks() -> None:
+    """Chunks that came with the first one are coalesced, and late."""
+    assert ([30], None, 1, 1, 30) == told(timing.gaps([100, 100, 130], (), {100: 90}))
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 20)), min_size=2, max_size=50))
 def test_itl_conserves_time_and_tokens(steps: list[tuple[int, int]]) -> None:
     """One sample per token after the first read, none of them zero, and together they last as long as the gaps."""
-    reads, stamp_ns = [], 0
-    for gap_ns, tokens in steps:
+    stamps, tokens, stamp_ns = [], [], 0
+    for gap_ns, count in steps:
         stamp_ns += gap_ns
-        reads.append((stamp_ns, 1, tokens))
-    found = timing.gaps(reads)
+        stamps.append(stamp_ns)
+        tokens.append(count)
+    found = timing.gaps(stamps, tokens)
     assert found.itl_ns is not None
-    after_first = sum(tokens for _, tokens in steps[1:])
+    after_first = sum(tokens[1:])
     assert after_first == len(found.itl_ns)
-    assert min(found.itl_ns) > 0
-    assert 0 <= sum(found.itl_ns) - sum(found.icl_ns) < after_first
+    assert found.itl_ns.min() > 0
+    assert 0 <= found.itl_ns.sum() - found.icl_ns.sum() < after_first
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.data())
+def test_every_chunk_is_a_gap_or_was_read_with_another(steps: list[int], data: st.DataObject) -> None:
+    """Gaps, chunks that were coalesced, gaps in doubt and the first chunk are all there are."""
+    stamps = [sum(steps[: end + 1]) for end in range(len(steps))]
+    late = data.draw(st.dictionaries(st.sampled_from(stamps), st.integers(1, 5)))
+    found = timing.gaps(stamps, (), late)
+    doubtful = {stamp for stamp in stamps if stamp in late and stamps.count(stamp) > 1 and stamp != stamps[0]}
+    assert len(stamps) - 1 - len(found.icl_ns) - found.coalesced in range(len(doubtful) + 1)
+    assert sum(stamps.count(stamp) - 1 for stamp in set(stamps) & late.keys()) == found.late

@@ -60,7 +60,8 @@ def test_first_token_is_not_the_role_chunk() -> None:
     first = len(ROLE)
     second = first + len(WORDS[0])
     transcript = heard(STREAM, [first, second])
-    assert [(1, 1, None), (2, 2, None)] == transcript.reads
+    assert [1, 2, 2] == list(transcript.stamps_ns)
+    assert [] == transcript.tokens
     assert 1 == transcript.first_token_ns
 
 
@@ -80,7 +81,8 @@ def test_usage_in_every_chunk_counts_tokens_and_is_never_summed() -> None:
     body = b"".join(chunks) + event({}, "stop", usage={"prompt_tokens": 1, "completion_tokens": 6}) + DONE
     cuts = [len(chunks[0]), len(chunks[0]) + len(chunks[1])]
     transcript = heard(body, cuts)
-    assert [(0, 1, 2), (1, 1, 1), (2, 1, 3)] == transcript.reads
+    assert [0, 1, 2] == list(transcript.stamps_ns)
+    assert [2, 1, 3] == transcript.tokens
     assert (2, 6) == (transcript.first_chunk_tokens, transcript.usage.output_tokens)
     assert ("ok", ()) == kind(transcript)
 

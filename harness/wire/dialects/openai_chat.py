@@ -15,6 +15,7 @@ from harness.wire.reading import HttpError, ProviderError, Reading
 
 FRAMING = "sse"
 QUOTED_BYTES = 4096
+SHORTEST_JSON = 32  # bytes of an event: below this one it may be the end marker, with blanks around it
 PARAMETERS = "any of the API's body fields: temperature, max_tokens, top_p, seed, response_format, ..."
 
 _FINISH = {
@@ -34,7 +35,7 @@ _CODES = {
 }
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     content: str | list[Any] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -43,23 +44,23 @@ class _Delta(msgspec.Struct):
     function_call: Any = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     delta: _Delta | None = None
     message: _Delta | None = None
     finish_reason: str | None = None
     index: int = 0
 
 
-class _PromptDetails(msgspec.Struct):
+class _PromptDetails(msgspec.Struct, gc=False):
     cached_tokens: Any = None
     cache_write_tokens: Any = None
 
 
-class _CompletionDetails(msgspec.Struct):
+class _CompletionDetails(msgspec.Struct, gc=False):
     reasoning_tokens: Any = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     """Counts are typed loosely: a count that is no whole number is the usage's fault, not the answer's."""
 
     prompt_tokens: Any = None
@@ -69,10 +70,18 @@ class _Usage(msgspec.Struct):
     completion_tokens_details: _CompletionDetails | None = None
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
+    """What every chunk is asked for. gc=False, here and above: one is made for each token, and none is part of a cycle."""
+
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     model: Any = None
+    error: Any = None
+
+
+class _Complaint(msgspec.Struct):
+    """What an error may say, inside of `error` or beside it; decoded only where there are no choices."""
+
     error: Any = None
     object: Any = None
     message: Any = None
@@ -80,6 +89,7 @@ class _Chunk(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
+_decode_complaint = msgspec.json.Decoder(_Complaint).decode
 _NOTHING = _Delta()
 
 
@@ -106,19 +116,19 @@ def request(call: Call, target: Target, key: str | None) -> WireRequest:
 
 def read(name: bytes, data: bytes) -> Reading:
     """One event of the stream."""
-    if data.strip() == b"[DONE]":
+    if len(data) < SHORTEST_JSON and data.strip() == b"[DONE]":
         return Reading(end=True)
     chunk = _chunk(data)
-    if chunk.error or name == b"error" or chunk.object == "error":
-        return Reading(error=_provider_error(chunk))
+    if chunk.error or name == b"error" or (chunk.choices is None and _complaint(data).object == "error"):
+        return Reading(error=_provider_error(_complaint(data)))
     return _reading(chunk)
 
 
 def read_whole(body: bytes) -> Reading:
     """A response that is one JSON document."""
     chunk = _chunk(body)
-    if chunk.error or chunk.object == "error":
-        return Reading(error=_provider_error(chunk))
+    if chunk.error or (chunk.choices is None and _complaint(body).object == "error"):
+        return Reading(error=_provider_error(_complaint(body)))
     if chunk.choices is None:
         raise msgspec.ValidationError("neither `choices` nor `error` in the body")
     answer = _reading(chunk)
@@ -129,7 +139,7 @@ def read_whole(body: bytes) -> Reading:
 def read_error(body: bytes) -> HttpError:
     """The words and code of an error status; `kind` only where OpenAI's code says more than the status does."""
     try:
-        problem = _provider_error(_chunk(body))
+        problem = _provider_error(_complaint(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = ProviderError("")
     if not problem.message:  # another server's shape, such as FastAPI's `detail`: its own words are the best there is
@@ -145,34 +155,58 @@ def _chunk(data: bytes) -> _Chunk:
     try:
         return _decode(data)
     except msgspec.DecodeError:
-        try:
-            return msgspec.convert(json.loads(data), _Chunk)
-        except json.JSONDecodeError as broken:
-            raise msgspec.DecodeError(str(broken)) from broken
+        return msgspec.convert(_lenient(data), _Chunk)
+
+
+def _complaint(data: bytes) -> _Complaint:
+    try:
+        return _decode_complaint(data)
+    except msgspec.DecodeError:
+        return msgspec.convert(_lenient(data), _Complaint)
+
+
+def _lenient(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as broken:
+        raise msgspec.DecodeError(str(broken)) from broken
 
 
 def _reading(chunk: _Chunk) -> Reading:
-    model = chunk.model if isinstance(chunk.model, str) else None
-    answer = Reading(model=model, usage=_usage(chunk.usage) if chunk.usage is not None else None)
-    if not chunk.choices:
-        return answer
-    choice = next((each for each in chunk.choices if each.index == 0), None)
-    if choice is None:  # a further choice of n > 1: only the first is the answer
+    answer = Reading()
+    if isinstance(chunk.model, str):
+        answer.model = chunk.model
+    if chunk.usage is not None:
+        answer.usage = _usage(chunk.usage)
+    choice = _first(chunk.choices)
+    if choice is None:
         return answer
     delta = choice.delta or choice.message or _NOTHING
-    answer.content = delta.content if isinstance(delta.content, str) else _joined(delta.content)
-    answer.reasoning = delta.reasoning_content or delta.reasoning or ""
-    answer.refusal = delta.refusal or ""
-    if delta.tool_calls or delta.function_call:
-        answer.tool = msgspec.json.encode(delta.tool_calls or delta.function_call).decode()
+    if delta.content:
+        answer.content = delta.content if isinstance(delta.content, str) else _joined(delta.content)
     if choice.finish_reason:  # some gateways send "" where null is meant
         answer.finish = _FINISH.get(choice.finish_reason, choice.finish_reason)
+    if delta.reasoning_content or delta.reasoning:
+        answer.reasoning = delta.reasoning_content or delta.reasoning or ""
+    if delta.refusal:
+        answer.refusal = delta.refusal
+    if delta.tool_calls or delta.function_call:
+        answer.tool = msgspec.json.encode(delta.tool_calls or delta.function_call).decode()
     return answer
 
 
-def _joined(parts: list[Any] | None) -> str:
+def _first(choices: list[_Choice] | None) -> _Choice | None:
+    """The choice that is the answer; None where a chunk has none, or only further ones of n > 1."""
+    if not choices:
+        return None
+    if choices[0].index == 0:
+        return choices[0]
+    return next((each for each in choices if each.index == 0), None)
+
+
+def _joined(parts: list[Any]) -> str:
     """Mistral and some gateways send content as a list of parts."""
-    texts = (part.get("text", "") for part in parts or [] if isinstance(part, dict))
+    texts = (part.get("text", "") for part in parts if isinstance(part, dict))
     return "".join(text for text in texts if isinstance(text, str))
 
 
@@ -195,11 +229,11 @@ def _count(value: Any) -> int | None:
     return int(value) if isinstance(value, float) and value.is_integer() else -1
 
 
-def _provider_error(chunk: _Chunk) -> ProviderError:
-    error = chunk.error
+def _provider_error(said: _Complaint) -> ProviderError:
+    error = said.error
     if isinstance(error, str):
-        return ProviderError(error, None if chunk.code is None else str(chunk.code))
-    fields = error if isinstance(error, dict) else {"message": chunk.message, "code": chunk.code}
+        return ProviderError(error, None if said.code is None else str(said.code))
+    fields = error if isinstance(error, dict) else {"message": said.message, "code": said.code}
     code = fields.get("code") or fields.get("type")
     message = fields.get("message")
     words = message if isinstance(message, str) else "" if error is None else msgspec.json.encode(error).decode()
