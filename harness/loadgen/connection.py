@@ -185,18 +185,16 @@ class Connection:
 
     def on_ready(self, events: int, floor_ns: int) -> None:
         """The socket has something: called by the drain, in the hub."""
-        if events == READ and self._stage == _OPEN:
-            self._read(floor_ns)
+        if self._stage == _OPEN:
+            if events & WRITE and self._blocked:
+                self._flush()
+            if events & ~WRITE:
+                self._read(floor_ns)
             return
-        if events & WRITE and self._blocked:
-            self._flush()
-        if self._stage != _OPEN:
-            if self._stage == _HANDSHAKE:
-                self._pull_in()
-            if self._exchange is not None:
-                self._exchange.wake()
-        elif events & ~WRITE:
-            self._read(floor_ns)
+        if self._stage == _HANDSHAKE:
+            self._pull_in()
+        if self._exchange is not None:
+            self._exchange.wake()
 
     def on_bug(self, bug: BaseException) -> None:
         """A bug of ours met this connection: it is closed, and the user's greenlet gets to see the bug."""

@@ -6,7 +6,7 @@ the attempt succeeded; `wire/outcome.py` does.
 
 import zlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from harness.records import Usage
 from harness.wire.inflate import ENCODINGS, Inflater
 from harness.wire.limits import BODY_BYTES, OversizeError
 from harness.wire.reading import Dialect, ProviderError, Reading
-from harness.wire.sse import SseDecoder
+from harness.wire.sse import SseDecoder, is_sole_event
 
 PIECES = 256  # texts of chunks that are kept apart: joined, 2,000 long answers cost their length and not an object per token
 _SSE_FIRST_BYTES = b"deir:\xef"  # data, event, id, retry, a comment, a BOM: for servers that forget the content type
@@ -138,28 +138,50 @@ class Transcript:
         self._undecided = streams and self._sse is None
 
     def feed(self, stamp_ns: int, data: bytes) -> None:
-        """Body bytes that were readable at this moment. Problems are kept, not raised: the first one wins."""
-        if self.oversize is not None:
-            return
-        self.body_bytes += len(data)
-        self.last_byte_ns = stamp_ns
+        """Body bytes that were readable at this moment."""
+        self.feed_all((stamp_ns,), (data,))
+
+    def feed_all(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
+        """Body bytes of several reads, each with its stamp. Problems are kept, not raised: the first one wins."""
         try:
-            if self.body_bytes > BODY_BYTES:
-                raise OversizeError(f"the body is larger than {BODY_BYTES} bytes")
-            if self._inflater is not None:
-                data = self._inflater.feed(data)
-            if self._undecided and data:
-                self._undecided = False
-                self._sse = SseDecoder() if data[0] in _SSE_FIRST_BYTES else None
-            if self._sse is None:
-                self._document.append(data)
-                return
-            for name, event in self._sse.feed(data):
-                self._event(stamp_ns, name, event)
+            for stamp_ns, data in zip(stamps_ns, pieces, strict=True):
+                if self.oversize is None:
+                    self._feed(stamp_ns, data)
         except OversizeError as too_much:
             self.oversize = str(too_much)
         except zlib.error as broken:
             self._spoil(f"compressed body: {broken}")
+        if len(self._text) > PIECES:
+            self._joined.append("".join(self._text))
+            self._text.clear()
+
+    def _feed(self, stamp_ns: int, data: bytes) -> None:
+        """Hot, and straight for a read that is one whole event."""
+        sse = self._sse
+        self.body_bytes += len(data)
+        self.last_byte_ns = stamp_ns
+        if self.body_bytes > BODY_BYTES:
+            raise OversizeError(f"the body is larger than {BODY_BYTES} bytes")
+        if sse is not None and self._inflater is None:
+            if sse.at_rest and is_sole_event(data):
+                self._event(stamp_ns, b"", data[6:-2])
+                return
+        else:
+            data, sse = self._unpack(data)
+        if sse is None:
+            self._document.append(data)
+            return
+        for name, event in sse.feed(data):
+            self._event(stamp_ns, name, event)
+
+    def _unpack(self, data: bytes) -> tuple[bytes, SseDecoder | None]:
+        """The bytes without their compression, and who reads them: None where the body is no event stream."""
+        if self._inflater is not None:
+            data = self._inflater.feed(data)
+        if self._undecided and data:
+            self._undecided = False
+            self._sse = SseDecoder() if data[0] in _SSE_FIRST_BYTES else None
+        return data, self._sse
 
     def close(self) -> None:
         """The body is over, by its framing or by the connection's end."""
@@ -189,7 +211,7 @@ class Transcript:
             return
 
     def _event(self, stamp_ns: int, name: bytes, data: bytes) -> None:
-        """Hot: once for each token, and written straight for the event that holds text and nothing else."""
+        """Hot: once for each token, and straight for the event that holds visible text and nothing else."""
         if self.ended or not data or data.isspace():
             return  # an empty event keeps a connection alive and says nothing
         self.events += 1
@@ -238,9 +260,6 @@ class Transcript:
         self.stamps_ns.append(stamp_ns)
         if said.content:
             self._text.append(said.content)
-            if len(self._text) > PIECES:
-                self._joined.append("".join(self._text))
-                self._text.clear()
         if said.reasoning:
             self._reasoning.append(said.reasoning)
         if said.tool:

@@ -115,10 +115,13 @@ def request(call: Call, target: Target, key: str | None) -> WireRequest:
 
 
 def read(name: bytes, data: bytes) -> Reading:
-    """One event of the stream."""
-    if len(data) < SHORTEST_JSON and data.strip() == b"[DONE]":
-        return Reading(end=True)
-    chunk = _chunk(data)
+    """One event of the stream. Hot, and straight for the chunk that has one choice with a piece of text."""
+    try:
+        chunk = _decode(data)
+    except msgspec.DecodeError:
+        if len(data) < SHORTEST_JSON and data.strip() == b"[DONE]":
+            return Reading(end=True)
+        chunk = _chunk(data)
     if chunk.error or name == b"error" or (chunk.choices is None and _complaint(data).object == "error"):
         return Reading(error=_provider_error(_complaint(data)))
     return _reading(chunk)
@@ -174,16 +177,17 @@ def _lenient(data: bytes) -> Any:
 
 def _reading(chunk: _Chunk) -> Reading:
     answer = Reading()
-    if isinstance(chunk.model, str):
+    if chunk.model.__class__ is str:
         answer.model = chunk.model
     if chunk.usage is not None:
         answer.usage = _usage(chunk.usage)
-    choice = _first(chunk.choices)
+    choices = chunk.choices
+    choice = choices[0] if choices and choices[0].index == 0 else _first(choices)
     if choice is None:
         return answer
     delta = choice.delta or choice.message or _NOTHING
     if delta.content:
-        answer.content = delta.content if isinstance(delta.content, str) else _joined(delta.content)
+        answer.content = delta.content if delta.content.__class__ is str else _joined(delta.content)
     if choice.finish_reason:  # some gateways send "" where null is meant
         answer.finish = _FINISH.get(choice.finish_reason, choice.finish_reason)
     if delta.reasoning_content or delta.reasoning:
@@ -197,11 +201,7 @@ def _reading(chunk: _Chunk) -> Reading:
 
 def _first(choices: list[_Choice] | None) -> _Choice | None:
     """The choice that is the answer; None where a chunk has none, or only further ones of n > 1."""
-    if not choices:
-        return None
-    if choices[0].index == 0:
-        return choices[0]
-    return next((each for each in choices if each.index == 0), None)
+    return next((each for each in choices or () if each.index == 0), None)
 
 
 def _joined(parts: list[Any]) -> str:
