@@ -184,13 +184,16 @@ class Connection:
     # the drain's side ------------------------------------------------------------------------------------------------
 
     def on_ready(self, events: int, floor_ns: int) -> None:
-        """The socket has something: called by the drain, in the hub."""
-        if self._stage == _OPEN:
-            if events & WRITE and self._blocked:
-                self._flush()
-            if events & ~WRITE:
-                self._read(floor_ns)
+        """The socket has something: called by the drain, in the hub. Hot: once for each token of a paced stream."""
+        if self._stage != _OPEN:
+            self._go_on_opening()
             return
+        if events & WRITE and self._blocked:
+            self._flush()
+        if events & ~WRITE:
+            self._read(floor_ns)
+
+    def _go_on_opening(self) -> None:
         if self._stage == _HANDSHAKE:
             self._pull_in()
         if self._exchange is not None:
@@ -203,7 +206,6 @@ class Connection:
         self.close()
 
     def _read(self, floor_ns: int) -> None:
-        """Hot: once for each token of a paced stream."""
         exchange = self._exchange
         assert self._socket is not None, "only an open connection is registered"
         try:

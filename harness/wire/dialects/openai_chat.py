@@ -5,7 +5,7 @@ the last one counts); prompt_tokens includes cached tokens, completion_tokens in
 """
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -88,7 +88,33 @@ class _Complaint(msgspec.Struct):
     code: Any = None
 
 
+class _PlainDelta(msgspec.Struct, gc=False):
+    content: Annotated[str, msgspec.Meta(min_length=1)]
+    reasoning_content: Literal[""] | None = None
+    reasoning: Literal[""] | None = None
+    refusal: Literal[""] | None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class _PlainChoice(msgspec.Struct, gc=False):
+    delta: _PlainDelta
+    message: None = None
+    finish_reason: Literal[""] | None = None
+    index: Literal[0] = 0
+
+
+class _PlainChunk(msgspec.Struct, gc=False):
+    """A chunk that is a piece of visible text and nothing else: its decoder checks what `read` would look at."""
+
+    choices: tuple[_PlainChoice]
+    model: str | None = None
+    usage: None = None
+    error: None = None
+
+
 _decode = msgspec.json.Decoder(_Chunk).decode
+_decode_plain = msgspec.json.Decoder(list[_PlainChunk]).decode
 _decode_complaint = msgspec.json.Decoder(_Complaint).decode
 _NOTHING = _Delta()
 
@@ -125,6 +151,17 @@ def read(name: bytes, data: bytes) -> Reading:
     if chunk.error or name == b"error" or (chunk.choices is None and _complaint(data).object == "error"):
         return Reading(error=_provider_error(_complaint(data)))
     return _reading(chunk)
+
+
+def plain(events: list[bytes]) -> tuple[list[str], str | None] | None:
+    """The texts of these events and the model they name, by one decode; None if one of them is anything but visible text."""
+    try:
+        chunks = _decode_plain(b"[%b]" % b",".join(events))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if len(chunks) != len(events):
+        return None
+    return [chunk.choices[0].delta.content for chunk in chunks], chunks[-1].model
 
 
 def read_whole(body: bytes) -> Reading:
@@ -177,7 +214,7 @@ def _lenient(data: bytes) -> Any:
 
 def _reading(chunk: _Chunk) -> Reading:
     answer = Reading()
-    if chunk.model.__class__ is str:
+    if isinstance(chunk.model, str):
         answer.model = chunk.model
     if chunk.usage is not None:
         answer.usage = _usage(chunk.usage)
@@ -187,7 +224,7 @@ def _reading(chunk: _Chunk) -> Reading:
         return answer
     delta = choice.delta or choice.message or _NOTHING
     if delta.content:
-        answer.content = delta.content if delta.content.__class__ is str else _joined(delta.content)
+        answer.content = delta.content if isinstance(delta.content, str) else _joined(delta.content)
     if choice.finish_reason:  # some gateways send "" where null is meant
         answer.finish = _FINISH.get(choice.finish_reason, choice.finish_reason)
     if delta.reasoning_content or delta.reasoning:
