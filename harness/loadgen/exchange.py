@@ -13,6 +13,7 @@ from harness.wire.http1 import ProtocolError, ResponseParser
 from harness.wire.limits import OversizeError
 
 NS = 1_000_000_000
+QUEUE_BYTES = 16_384  # received before a slice is asked for
 STEP_BYTES = 32_768  # of body, decoded at a time: 0.3 ms of a stream of short chunks
 
 
@@ -57,9 +58,9 @@ class Exchange:
     """Mutable on purpose: filled in by connection and drain while it runs, read once it has ended.
 
     Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
-    as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any
-    more. `late` has pairs: the stamp of a read that came late, and the ns since its socket was last found empty. `bug` is an
-    exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
+    as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any more;
+    at `decode_at` decoding has to be seen to. `late` has pairs: the stamp of a read that came late, and the ns since its socket
+    was last found empty. `bug` is an exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Exchange:
         "clamped",
         "connect_ns",
         "deadlines",
+        "decode_at",
         "decoded",
         "detail",
         "dns_ns",
@@ -113,12 +115,13 @@ class Exchange:
         self.dns_ns: int | None = None
         self.connect_ns: int | None = None
         self.tls_ns: int | None = None
-        self.lag_max_ns: int | None = None
+        self.lag_max_ns = -1  # of no read
         self.ending: Ending | None = None
         self.detail: str | None = None
         self.bug: BaseException | None = None
         self.reused = self.stale_retry = self.on_wire = False
         self.received = self.decoded = self.clamped = self.unstamped = 0
+        self.decode_at = QUEUE_BYTES
         self.is_queued = self.may_wait = False
         self._began = self._finished = False
         self._waiter: Waiter | None = None
@@ -157,6 +160,7 @@ class Exchange:
             return True
         self.sink.feed_all(*parser.take_body())
         self.decoded = self.received
+        self.decode_at = self.decoded + QUEUE_BYTES
         self.is_queued = False
         return False
 
