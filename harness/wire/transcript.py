@@ -18,6 +18,7 @@ from harness.wire.sse import SseDecoder, plain_events
 
 HALVED = 8  # reads: so many are tried again as two halves, fewer are read one by one
 PLAIN_TRIES = 4  # failures to read so few at once: then this is a stream of something else, such as reasoning
+SEVERAL_BYTES = 1_024  # a read that is longer holds several events
 PIECES = 256  # texts of chunks that are kept apart: joined, 2,000 long answers cost their length and not an object per token
 _SSE_FIRST_BYTES = b"deir:\xef"  # data, event, id, retry, a comment, a BOM: for servers that forget the content type
 
@@ -166,7 +167,7 @@ class Transcript:
     def _feed_run(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
         """At once, if all of it is plain text; else in halves, so that the odd event at either end costs little."""
         n = len(pieces)
-        if n > 1 and self._may_be_plain:
+        if self._may_be_plain and (n > 1 or (n and len(pieces[0]) > SEVERAL_BYTES)):
             if self._feed_plain(stamps_ns, pieces):
                 return
             if n >= HALVED:
@@ -198,6 +199,7 @@ class Transcript:
         if self.first_output_ns is None:
             self.first_output_ns = stamps_ns[0]
         self.stamps_ns.extend(stamps_ns)
+        self.tokens += [None] * (len(events) if self.tokens else 0)
         self._text += texts
         self.events += len(events)
         self.body_bytes, self.last_byte_ns = size, stamps_ns[-1]
