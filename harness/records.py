@@ -179,7 +179,8 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
 class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
-    chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap
+    chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
+                    `late_coalesced` of those in a read that came late, so that it may be us who joined them
     clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
@@ -205,6 +206,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     chunks: int = 0
     first_chunk_tokens: int | None = None
     coalesced: int = 0
+    late_coalesced: int = 0
     clamped: int = 0
     unstamped: int = 0
     window_chunks: int = 0
@@ -221,6 +223,37 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     error_code: str | None = None
 
 
+Spread = tuple[tuple[int, int], ...]  # (ns, how many) by rising ns: rounded up by at most 1/16 or 33 us, so that few are written
+
+
+class Health(Frozen, frozen=True, tag_field="t", tag="health"):
+    """A second of a load process as it saw itself; the interval ends at `at_ns` and never crosses the edge of a block.
+
+    cpu_ratio    processor time of the process (user and system) over the interval
+    wait_ratio   time in which its main thread, where all load is made, could run and had no processor, over the interval
+    gaps         times between two looks at the sockets; reads: how long bytes had been readable when they were read
+    read_n       all reads of the interval: `reads` holds an even choice where they are many, read_max_ns is of all
+    gc_ns        all pauses of the garbage collector together; gc_max_ns the longest
+    backlog      most pieces of decoding work that waited at once
+    """
+
+    at_ns: int
+    interval_ns: int
+    cpu_ratio: float
+    wait_ratio: float | None = None
+    gaps: Spread = ()
+    gap_max_ns: int | None = None
+    reads: Spread = ()
+    read_n: int = 0
+    read_max_ns: int | None = None
+    gc_n: int = 0
+    gc_ns: int = 0
+    gc_max_ns: int = 0
+    backlog: int = 0
+    open_fds: int = 0
+    in_flight: int = 0
+
+
 class Finding(Frozen, frozen=True, tag_field="t", tag="finding"):
     """A doubt about the measurement: what was seen, why it matters, what to do. `invalid` ones make the run INVALID."""
 
@@ -231,7 +264,7 @@ class Finding(Frozen, frozen=True, tag_field="t", tag="finding"):
     invalid: bool = False
 
 
-JournalLine = JournalHead | BlockMark | AttemptStart | AttemptEnd | Finding
+JournalLine = JournalHead | BlockMark | AttemptStart | AttemptEnd | Health | Finding
 
 
 class Answer(Frozen, frozen=True):
