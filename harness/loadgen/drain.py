@@ -45,7 +45,8 @@ class Drain:
         self._due: defaultdict[int, set[Exchange]] = defaultdict(set)  # by the 20 ms in which to look at them
         self._polled_ns = self._checked = 0
         self._tick_gaps_ns: list[int] = []
-        self.read_lags_ns: list[int] = []
+        self.read_lags_ns: list[int] = []  # one per read, appended by the connection
+        self._most_work = 0
         self._timer = get_hub().loop.timer(TICK_S, repeat=TICK_S)
 
     def register(self, fd: int, owner: Socket, events: int) -> None:
@@ -82,18 +83,27 @@ class Drain:
         """Pieces of work that wait for a slice."""
         return len(self._work)
 
+    @property
+    def open_sockets(self) -> int:
+        return len(self._sockets)
+
+    def take_lags(self) -> tuple[list[int], list[int]]:
+        """Since the last call, in ns: the time between successive polls, and how long the bytes of each read had waited."""
+        taken = self._tick_gaps_ns, self.read_lags_ns
+        self._tick_gaps_ns, self.read_lags_ns = [], []
+        return taken
+
+    def take_backlog(self) -> int:
+        """The most pieces of work that waited since the last call."""
+        most, self._most_work = max(self._most_work, len(self._work)), 0
+        return most
+
     def run_backlog(self) -> None:
         """Do all that waits, now: at the end, when no socket needs reading."""
         while self._work:
             work = self._work.popleft()
             while work() is True:
                 pass
-
-    def take_lags(self) -> tuple[list[int], list[int]]:
-        """Since the last call: ns between successive looks at the sockets, and from each read's stamp to the read."""
-        taken = self._tick_gaps_ns, self.read_lags_ns
-        self._tick_gaps_ns, self.read_lags_ns = [], []
-        return taken
 
     def close(self) -> None:
         self._timer.stop()
@@ -155,6 +165,7 @@ class Drain:
         work = self._work
         if not work:
             return
+        self._most_work = max(self._most_work, len(work))
         until_ns = time.monotonic_ns() + SLICE_NS * (1 + len(work) // CROWD)
         while work and time.monotonic_ns() < until_ns:
             step = work.popleft()
