@@ -223,7 +223,8 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     error_code: str | None = None
 
 
-Spread = tuple[tuple[int, int], ...]  # (ns, how many) by rising ns: rounded up by at most 1/16 or 33 us, so that few are written
+# (ns, how many) by rising ns; rounded up by at most 1/16 or 33 us, so that few are written.
+Spread = tuple[tuple[int, int], ...]
 
 
 class Health(Frozen, frozen=True, tag_field="t", tag="health"):

@@ -223,6 +223,7 @@ class Connection:
             stamp_ns = floor_ns
         if exchange.sent_ns is not None and stamp_ns < exchange.sent_ns:
             stamp_ns = exchange.sent_ns
+        self._drain.read_lags_ns.append(now_ns - stamp_ns)
         if exchange.lag_max_ns is None or now_ns - stamp_ns > exchange.lag_max_ns:
             exchange.lag_max_ns = max(0, now_ns - stamp_ns)
         return stamp_ns

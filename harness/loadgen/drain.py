@@ -42,7 +42,10 @@ class Drain:
         self._poller = monkey.get_original("select", "epoll")() if EPOLL else monkey.get_original("select", "poll")()
         self._sockets: dict[int, Socket] = {}
         self._work: deque[Callable[[], None]] = deque()
-        self._polled_ns = self._checked_ns = 0
+        self._polled_ns = self._checked_ns = self._looked_ns = 0
+        self._tick_gaps_ns: list[int] = []
+        self.read_lags_ns: list[int] = []  # one per read, appended by the connection
+        self._most_work = 0
         self._timer = get_hub().loop.timer(TICK_S, repeat=TICK_S)
 
     def register(self, fd: int, owner: Socket, events: int) -> None:
@@ -76,6 +79,21 @@ class Drain:
         """Pieces of work that wait for a slice."""
         return len(self._work)
 
+    @property
+    def open_sockets(self) -> int:
+        return len(self._sockets)
+
+    def take_lags(self) -> tuple[list[int], list[int]]:
+        """Since the last call, in ns: the time between successive polls, and how long the bytes of each read had waited."""
+        taken = self._tick_gaps_ns, self.read_lags_ns
+        self._tick_gaps_ns, self.read_lags_ns = [], []
+        return taken
+
+    def take_backlog(self) -> int:
+        """The most pieces of work that waited since the last call."""
+        most, self._most_work = max(self._most_work, len(self._work)), 0
+        return most
+
     def run_backlog(self) -> None:
         """Do all that waits, now: at the end, when no socket needs reading."""
         while self._work:
@@ -95,6 +113,9 @@ class Drain:
     def _tick(self) -> None:
         """Read, check deadlines, decode a slice. Runs in the hub: nothing here may block or raise."""
         floor_ns, self._polled_ns = self._polled_ns, self.clock.tick()
+        if self._looked_ns:
+            self._tick_gaps_ns.append(self._polled_ns - self._looked_ns)
+        self._looked_ns = self._polled_ns
         for fd, events in self._ready():
             owner = self._sockets.get(fd)
             if owner is None:
@@ -108,6 +129,7 @@ class Drain:
         self._slice()
         if not (self._sockets or self.exchanges or self._work):
             self._timer.stop()
+            self._looked_ns = 0  # nothing can come: the time until it starts again is no gap
 
     def _ready(self) -> list[tuple[int, int]]:
         """All that is ready, never a part of it: a socket that is not in the list was empty at `_polled_ns`."""
@@ -131,6 +153,7 @@ class Drain:
         """Longer where a crowd waits: a queue that grew for ever would be memory, and then pauses of the garbage collector."""
         if not self._work:
             return
+        self._most_work = max(self._most_work, len(self._work))
         until_ns = time.monotonic_ns() + SLICE_NS * (1 + len(self._work) // CROWD)
         while self._work and time.monotonic_ns() < until_ns:
             try:

@@ -28,7 +28,10 @@ def test_rounding_is_upward_and_small(values: list[int]) -> None:
     """Each value is its pair's or up to a sixteenth or a step below it, and none is lost."""
     expanded = [value for value, count in spread(values) for _ in range(count)]
     assert len(values) == len(expanded)
-    assert all(value <= rounded <= max(value * (1 + 1 / 16), value + STEP) for value, rounded in zip(sorted(values), expanded, strict=True))
+    assert all(
+        value <= rounded <= max(value * (1 + 1 / 16), value + STEP)
+        for value, rounded in zip(sorted(values), expanded, strict=True)
+    )
 
 
 @given(some_values, some_values)
