@@ -232,7 +232,8 @@ class Health(Frozen, frozen=True, tag_field="t", tag="health"):
 
     cpu_ratio    processor time of the process (user and system) over the interval
     wait_ratio   time in which its main thread, where all load is made, could run and had no processor, over the interval
-    gaps         times between two looks at the sockets; reads: how long bytes had been readable when they were read
+    gaps         times between two looks at the sockets
+    reads        how long the newest bytes of a read had been readable; older ones of the same read show in `gaps` only
     read_n       all reads of the interval: `reads` holds an even choice where they are many, read_max_ns is of all
     gc_ns        all pauses of the garbage collector together; gc_max_ns the longest
     backlog      most pieces of decoding work that waited at once

@@ -90,7 +90,7 @@ _CLIENT: tuple[tuple[str, str, Callable[[Health], float | None]], ...] = (
     ),
     (
         "read_lag_p99_seconds",
-        "How long bytes had been readable when a load process read them, p99.",
+        "How long the newest bytes of a read had been readable in a load process, p99.",
         lambda sample: _seconds(quantile_ns(sample.reads, 0.99)),
     ),
     ("backlog", "Most pieces of decoding work that waited at once in a load process.", lambda sample: sample.backlog),

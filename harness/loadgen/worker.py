@@ -131,10 +131,11 @@ class Worker:
             exchange.end(Ending.CANCELLED, time.monotonic_ns(), attempt.DRAIN_LIMIT if at_limit else "cut by the user")
 
     def _mark(self, block: Block, edge: str, users: int) -> int:
-        self._write(self._journal, self._watch.sample(self.in_flight))
-        now_ns = time.monotonic_ns()
-        self._write(self._journal, BlockMark(block=block.id, edge=edge, at_ns=now_ns, users=users))  # type: ignore[arg-type]
-        return now_ns
+        """Samples of this process end exactly where blocks do."""
+        sample = self._watch.sample(self.in_flight)
+        self._write(self._journal, sample)
+        self._write(self._journal, BlockMark(block=block.id, edge=edge, at_ns=sample.at_ns, users=users))  # type: ignore[arg-type]
+        return sample.at_ns
 
     # attempts --------------------------------------------------------------------------------------------------------
 

@@ -156,7 +156,7 @@ class ClientFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     cpu, wait      shares of one core: used, and waited for while ready to run; `max` is the busiest second of any process
     hub_lag        how long what comes at any moment waits until a process looks at its sockets; max is the longest gap
-    read_lag       how long bytes had been readable when they were read
+    read_lag       how long the newest bytes of a read had been readable
     coalesced      chunks that were read together with the one before, of all chunks; `late_coalesced` those of them that
                    signoff may have joined by looking late, the others came together
     late_first_token  answers whose first token was read late and together with later ones, of those that were streamed
