@@ -176,11 +176,24 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     scheduled_ns: int | None = None
 
 
+class LateJoin(Frozen, frozen=True, array_like=True):
+    """Chunks that were read together in a read that came late: what is known of when they came.
+
+    gap_ns   from the read before to this one; None for the first
+    wait_ns  how long before the stamp of this read its socket had been found empty: all its chunks came within that time
+    chunks   how many but the last, whose stamp it is
+    """
+
+    gap_ns: int | None
+    wait_ns: int
+    chunks: int
+
+
 class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
-                    `late_coalesced` of those in a read that came late, so that it may be us who joined them
+                    `late_coalesced` of those in a read that came late (`late_joins`), so that it may be us who joined them
     clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
@@ -213,6 +226,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     lag_max_ns: int | None = None
     icl: tuple[tuple[int, int], ...] = ()
     icl_max_ns: int | None = None
+    late_joins: tuple[LateJoin, ...] = ()
     itl: tuple[tuple[int, int], ...] | None = None
     usage: Usage | None = None
     finish: str | None = None

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from harness.loadgen.exchange import Exchange
 from harness.measure import histogram, timing
-from harness.records import Answer, AttemptEnd, AttemptStart
+from harness.records import Answer, AttemptEnd, AttemptStart, LateJoin
 from harness.wire.limits import ERROR_CHARS
 from harness.wire.outcome import classify
 from harness.wire.reading import Dialect
 from harness.wire.transcript import Transcript
 
 DRAIN_LIMIT = "still in flight at the drain limit"
+LATE_FIRST_TOKEN = "late_first_token"  # noqa: S105 - a flag: read late, and together with later ones
 NO_FIRST_TOKEN = frozenset({"not_streamed", "buffered"})
 
 
@@ -58,10 +60,11 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     text = _clean(transcript.text, asked.key)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
     streamed = not (transcript.whole or NO_FIRST_TOKEN & set(kind.flags))
+    joins = _late_joins(transcript, exchange) if streamed else ()
     end = AttemptEnd(
         id=start.id,
         kind="internal" if exchange.bug is not None else kind.kind,
-        flags=(*kind.flags, "drain_limit") if exchange.detail == DRAIN_LIMIT else kind.flags,
+        flags=(*kind.flags, *_our_flags(exchange, joins)),
         http_status=exchange.parser.status,
         sent_ns=exchange.sent_ns,
         headers_ns=exchange.parser.head_ns,
@@ -78,12 +81,14 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         chunks=transcript.chunks,
         first_chunk_tokens=transcript.first_chunk_tokens,
         coalesced=gaps.coalesced,
+        late_coalesced=sum(join.chunks for join in joins),
         clamped=exchange.clamped,
         unstamped=exchange.unstamped,
         window_chunks=_inside(transcript, window),
         lag_max_ns=exchange.lag_max_ns,
         icl=histogram.bucket_counts(gaps.icl_ns) if streamed else (),
         icl_max_ns=gaps.icl_max_ns if streamed else None,
+        late_joins=joins,
         itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
         finish=_short(_clean(transcript.finish, asked.key)),
@@ -95,6 +100,19 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     )
     answer = Answer(id=start.id, example=start.example, endpoint=start.endpoint, text=text) if text else None
     return Finished(end, answer, gaps.icl_ns if streamed else [])
+
+
+def _our_flags(exchange: Exchange, joins: Sequence[LateJoin]) -> Iterator[str]:
+    """What is to be said of an attempt because of us."""
+    if exchange.detail == DRAIN_LIMIT:
+        yield "drain_limit"
+    if joins and joins[0].gap_ns is None:
+        yield LATE_FIRST_TOKEN
+
+
+def _late_joins(transcript: Transcript, exchange: Exchange) -> tuple[LateJoin, ...]:
+    late = exchange.late
+    return timing.late_joins(transcript.reads, dict(zip(late[::2], late[1::2], strict=True))) if late else ()
 
 
 def _counted(transcript: Transcript) -> list[tuple[int, int, int | None]]:

@@ -23,6 +23,7 @@ from harness.wire.limits import BODY_BYTES, HEAD_BYTES, OversizeError
 READ_BYTES = 65_536
 DECODE_BYTES = 16_384
 CLAMP_NOTED_NS = 100_000
+LATE_NS = 2_000_000  # between two looks, of which there is one a millisecond: what was read after more may have come apart
 _CONNECTING, _HANDSHAKE, _OPEN = range(3)
 
 
@@ -224,6 +225,8 @@ class Connection:
         if exchange.sent_ns is not None and stamp_ns < exchange.sent_ns:
             stamp_ns = exchange.sent_ns
         self._drain.read_lags_ns.append(now_ns - stamp_ns)
+        if stamp_ns - floor_ns > LATE_NS:
+            exchange.late.extend((stamp_ns, stamp_ns - max(floor_ns, exchange.sent_ns or 0)))
         if exchange.lag_max_ns is None or now_ns - stamp_ns > exchange.lag_max_ns:
             exchange.lag_max_ns = max(0, now_ns - stamp_ns)
         return stamp_ns

@@ -1,5 +1,6 @@
 """One request and its response on the wire: stamps, deadlines, ending. A user greenlet waits on it; the drain ends it."""
 
+from array import array
 from typing import Protocol
 
 from gevent import get_hub
@@ -66,6 +67,7 @@ class Exchange:
         self.connect_ns: int | None = None
         self.tls_ns: int | None = None
         self.lag_max_ns: int | None = None
+        self.late = array("q")  # of reads that came late: stamp, and how long before it the socket had been empty, in turn
         self.ending: Ending | None = None
         self.detail: str | None = None
         self.bug: BaseException | None = None

@@ -20,11 +20,10 @@ from prometheus_client.exposition import choose_encoder
 
 from harness.errors import HarnessError
 from harness.loadgen.conductor import Progress
-from harness.measure import health
 from harness.measure.histogram import HIGHEST_NS, Histogram, bucket_counts
 from harness.measure.recorder import Cell, CellTotals, Totals
 from harness.measure.slo import Objective
-from harness.measure.spread import quantile_ns
+from harness.measure.spread import quantile_ns, wait_ns
 from harness.records import Health, Rates
 
 DEFAULT_PORT = 9646  # Locust's in Prometheus's list of default ports
@@ -86,7 +85,7 @@ _CLIENT: tuple[tuple[str, str, Callable[[Health], float | None]], ...] = (
     (
         "hub_lag_p99_seconds",
         "How long what comes at any moment waits, at most 99 % of the time, until a load process looks at its sockets.",
-        lambda sample: _seconds(health.hub_lag_ns([sample], 0.99)),
+        lambda sample: _seconds(wait_ns(sample.gaps, 0.99)),
     ),
     (
         "read_lag_p99_seconds",

@@ -7,6 +7,7 @@ the run is INVALID(client_limited), with place, value, limit and remedy.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from harness.measure.lateness import ABSOLUTE_NS, RELATIVE, bounds
 from harness.measure.spread import beyond_ns, merged, wait_ns
 from harness.records import AttemptEnd, Finding, Health
 
@@ -115,6 +116,11 @@ def _starts_late(cell: Watched) -> str | None:
     return _share(sum(LATE_FIRST_TOKEN in end.flags for end in streamed), len(streamed), LEAST_LATE_ANSWERS)
 
 
+def _is_unsure(cell: Watched) -> str | None:
+    unsure = [each for each in bounds(cell.ends) if not each.is_known]
+    return " and ".join(f"{each.figure} {each.low_ns / 1e6:.2f} to {each.high_ns / 1e6:.2f} ms" for each in unsure) or None
+
+
 def _share(late: int, of: int, least: int) -> str | None:
     return f"{100 * late / of:.1f} %" if late >= least and late > LATE_RATIO * of else None
 
@@ -184,6 +190,15 @@ RULES = (
         what="first tokens were read together with later ones because signoff looked late",
         limit=f"{100 * LATE_RATIO:.0f} % of the answers",
         why="one stamp serves one read, so TTFT is that of a later token there",
+        remedy=_MORE_CORES,
+    ),
+    Rule(
+        code=CLIENT_LIMITED,
+        invalid=True,
+        breach=_is_unsure,
+        what="chunks were read late and together, which leaves percentiles uncertain",
+        limit=f"{ABSOLUTE_NS / 1e6} ms or {100 * RELATIVE} %",
+        why="only the last chunk of a read has a stamp of its own, so the truth may lie anywhere between the two values",
         remedy=_MORE_CORES,
     ),
     Rule(

@@ -4,11 +4,11 @@ The rule: a metric whose stamps did not all happen is None, never 0. Service vie
 request byte goes out on an established connection; scheduled views begin at the intended arrival, so they hold every wait.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.records import AttemptEnd, AttemptStart
+from harness.records import AttemptEnd, AttemptStart, LateJoin
 
 Read = tuple[int, int, int | None]
 
@@ -108,6 +108,17 @@ def gaps(reads: Sequence[Read]) -> Gaps:
     """
     icl_ns = [later[0] - earlier[0] for earlier, later in pairwise(reads)]
     return Gaps(icl_ns, _per_token(reads, icl_ns), sum(chunks - 1 for _, chunks, _ in reads), max(icl_ns, default=None))
+
+
+def late_joins(reads: Sequence[Read], late: Mapping[int, int]) -> tuple[LateJoin, ...]:
+    """The late reads among these that held more than one chunk. `late` has, by stamp, how long their socket may have waited."""
+    found = []
+    for before, (stamp_ns, chunks, _) in zip([None, *reads], reads, strict=False):
+        if chunks > 1 and stamp_ns in late:
+            gap_ns = None if before is None else stamp_ns - before[0]
+            wait_ns = late[stamp_ns] if gap_ns is None else min(late[stamp_ns], gap_ns)
+            found.append(LateJoin(gap_ns, wait_ns, chunks - 1))
+    return tuple(found)
 
 
 def _per_token(reads: Sequence[Read], icl_ns: list[int]) -> list[int] | None:

@@ -4,7 +4,7 @@ import pytest
 
 from harness.measure import health
 from harness.measure.health import Watched, findings
-from harness.records import AttemptEnd, Finding, Health, Spread
+from harness.records import AttemptEnd, Finding, Health, LateJoin, Spread, Usage
 
 MS, SECOND = 1_000_000, 1_000_000_000
 CALM = ((MS, 1_000),)  # a look every millisecond, for a second
@@ -144,6 +144,19 @@ def test_only_what_was_streamed_can_start_late() -> None:
     """Attempts without a first token are not in the share."""
     ends = (end(first_token_ns=1, flags=("late_first_token",)),) * 5 + (end(),) * 10_000
     assert LIMITED == codes([sample()], ends=ends)
+
+
+def test_percentiles_that_late_reads_leave_open_are_named() -> None:
+    """Most of the answers begin with a read that is 3 ms wide: TTFT and TPOT may be off by more than is allowed."""
+    joined, alone = (
+        end(first_token_ns=100 * MS, sent_ns=0, last_token_ns=400 * MS, usage=Usage(output_tokens=4), late_joins=joins)
+        for joins in ((LateJoin(None, 3 * MS, 1),), ())
+    )
+    (finding,) = found([sample()], ends=(joined, alone) * 10 + (joined,))
+    assert ("client_limited", True) == (finding.code, finding.invalid)
+    said = "a at 8 users TTFT p50 97.00 to 100.00 ms and TPOT p50 100.00 to 101.00 ms (limit: 0.3 ms or 0.5 %)"
+    assert finding.what.endswith(said)
+    assert [] == found([sample()], ends=(alone,) * 20)
 
 
 # notes ---------------------------------------------------------------------------------------------------------------

@@ -139,6 +139,14 @@ def test_a_single_read_has_no_gap() -> None:
     assert timing.Gaps(icl_ns=[], itl_ns=[], coalesced=4, icl_max_ns=None) == timing.gaps([(100, 5, 5)])
 
 
+def test_only_late_reads_of_several_chunks_are_late_joins() -> None:
+    """How long their socket may have waited, but no longer than since the read before; the first read has no gap."""
+    reads = [(100, 2, None), (130, 1, None), (190, 3, None), (200, 2, None), (900, 2, None)]
+    found = timing.late_joins(reads, {100: 40, 130: 7, 190: 50, 900: 5_000})
+    assert ((None, 40, 1), (60, 50, 2), (700, 700, 1)) == tuple((each.gap_ns, each.wait_ns, each.chunks) for each in found)
+    assert () == timing.late_joins(reads, {}) == timing.late_joins([], {100: 1})
+
+
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 20)), min_size=2, max_size=50))
 def test_itl_conserves_time_and_tokens(steps: list[tuple[int, int]]) -> None:
     """One sample per token after the first read, none of them zero, and together they last as long as the gaps."""
