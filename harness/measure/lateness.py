@@ -46,6 +46,8 @@ def bounds(ends: Iterable[AttemptEnd]) -> Iterator[Bounds]:
 
 def _gaps(whole: Sequence[AttemptEnd]) -> Iterator[Bounds]:
     """A join of k chunks after a gap G, which waited up to w: its first one came after G - w or more, the others within w."""
+    if sum(bool(end.icl) for end in whole) < stats.ANSWERS:
+        return
     said, low, high = Histogram(), Histogram(), Histogram()
     for end in whole:
         said.add_sparse(end.icl)

@@ -74,7 +74,7 @@ def client(summary: Summary) -> str:
     cpu, busiest, late = (wording.percent(worst(name)) for name in ("cpu_ratio", "cpu_max_ratio", "late_coalesced_ratio"))
     hub, read = wording.seconds(worst("hub_lag_p99_s")), wording.seconds(worst("read_lag_p99_s"))
     lags = f"hub lag p99 {hub}, read lag p99 {read}"
-    return f"signoff itself, at worst: CPU {cpu} (busiest second {busiest}), {lags}, {late} of chunks read together late."
+    return f"Load processes, at worst: CPU {cpu} (busiest second {busiest}), {lags}, {late} of chunks read together late."
 
 
 def unproven(summary: Summary) -> list[str]:

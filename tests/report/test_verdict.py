@@ -34,7 +34,7 @@ def test_the_codes_are_in_the_word() -> None:
 
 def test_the_client_is_told_at_its_worst(troubled: Built) -> None:
     """The busiest level's share, and a dash where nobody knows."""
-    known = "signoff itself, at worst: CPU 30.0 % (busiest second 30.0 %), hub lag p99 990 µs, read lag p99 500 µs, 0 % of "
+    known = "Load processes, at worst: CPU 30.0 % (busiest second 30.0 %), hub lag p99 990 µs, read lag p99 500 µs, 0 % of "
     assert f"{known}chunks read together late." == verdict.client(troubled.summary)
     levels = {
         level: msgspec.structs.replace(figures, client=msgspec.structs.replace(figures.client, cpu_ratio=ratio))
