@@ -70,8 +70,8 @@ class Worker:
         self, run: Path, manifest: Manifest, calls: tuple[Call, ...], keys: Mapping[str, str | None], index: int, count: int
     ) -> None:
         scenario = Scenario.model_validate(manifest.scenario)
-        self.gate = Gate()
         self.drain = Drain()
+        self.gate = Gate(self.drain.wake)
         self.recorder = Recorder()
         self.in_flight = self.started = self.ended = 0
         self.storage: str | None = None
