@@ -5,18 +5,15 @@ through memory BIOs, so that the kernel's stamps stay readable.
 """
 
 import _socket
-import errno
-import os
-import socket
 import ssl
 import time
 from time import monotonic_ns
-from typing import NamedTuple
 
-from harness.loadgen.clock import ANCILLARY_BYTES, KERNEL_STAMPS, SO_TIMESTAMPNS
+from harness.loadgen.clock import ANCILLARY_BYTES
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
-from harness.loadgen.resolver import Address, Resolver
+from harness.loadgen.opening import Opening, Origin, Session
+from harness.loadgen.resolver import Resolver
 from harness.records import Ending
 from harness.wire.http1 import may_end
 from harness.wire.limits import BODY_BYTES, HEAD_BYTES
@@ -27,14 +24,7 @@ CLAMP_NOTED_NS = 100_000
 LATE_NS = 2_000_000  # between two looks, of which there is one a millisecond: what was read after more may have come apart
 PIECE_BYTES = 65_536  # of a request, encrypted and handed to the kernel at a time
 TURN_BYTES = 262_144  # of a request, sent without looking at other sockets: 0.3 ms
-_CONNECTING, _HANDSHAKE, _OPEN = range(3)
 _NOTHING = memoryview(b"")
-
-
-class Origin(NamedTuple):
-    scheme: str
-    host: str
-    port: int
 
 
 class Connection:
@@ -48,7 +38,6 @@ class Connection:
         "_out",
         "_outgoing",
         "_socket",
-        "_stage",
         "_tls",
         "_unread",
         "_unsent",
@@ -62,7 +51,6 @@ class Connection:
         self._drain = drain
         self._socket: _socket.socket | None = None
         self._exchange: Exchange | None = None
-        self._stage = _CONNECTING
         self._blocked = False
         self._unread = True  # the last read may have left bytes in the kernel: an early stamp is then no surprise
         self._out = self._unsent = _NOTHING
@@ -72,27 +60,17 @@ class Connection:
     # the user's side -------------------------------------------------------------------------------------------------
 
     def open(self, exchange: Exchange, resolver: Resolver) -> bool:
-        """Resolve, connect, shake hands, each timed apart; False when the exchange ended instead, with the reason in it."""
+        """False when the exchange ended instead, with the reason in it."""
         self._exchange = exchange
-        addresses = self._resolve(exchange, resolver)
-        started = time.monotonic_ns()
-        failure = (Ending.CONNECT, "the name has no address")
-        for address in addresses:
-            code = self._connect(exchange, address)
-            if exchange.ending is not None or code == 0:
-                break
-            failure = _failure(address, code)
-        else:
-            exchange.end(failure[0], time.monotonic_ns(), failure[1])
-        if exchange.ending is not None:
-            return False
-        exchange.connect_ns = time.monotonic_ns() - started
-        self._stage = _HANDSHAKE if self._tls is not None else _OPEN
-        return self._tls is None or self._handshake(exchange, self._tls)
+        session = None if self._tls is None else Session(self._tls, self._incoming, self._outgoing)
+        self._socket = Opening(self._drain, self.origin, session, exchange).run(resolver)
+        if self._socket is not None:
+            self._drain.hand_over(self._socket.fileno(), self)
+        return self._socket is not None
 
     @property
     def is_open(self) -> bool:
-        return self._stage == _OPEN and not self.closed
+        return self._socket is not None and not self.closed
 
     def send(self, exchange: Exchange, data: bytes) -> None:
         """Stamp `sent` and hand the request to the kernel; what does not fit follows from the drain."""
@@ -120,84 +98,14 @@ class Connection:
             self._drain.unregister(self._socket.fileno())
             self._socket.close()
 
-    # connecting ------------------------------------------------------------------------------------------------------
-
-    def _resolve(self, exchange: Exchange, resolver: Resolver) -> list[Address]:
-        started = time.monotonic_ns()
-        result = resolver.lookup(self.origin.host, self.origin.port)
-        if not result.ready():
-            result.rawlink(lambda _: exchange.wake())
-        while not result.ready() and exchange.ending is None:
-            exchange.wait()
-        if exchange.ending is not None:
-            return []
-        try:
-            addresses = resolver.addresses(self.origin.host, self.origin.port)
-        except OSError as failed:
-            exchange.end(Ending.DNS, time.monotonic_ns(), f"{self.origin.host}: {failed.strerror or failed}")
-            return []
-        exchange.dns_ns = time.monotonic_ns() - started
-        return addresses
-
-    def _connect(self, exchange: Exchange, address: Address) -> int:
-        """Try one address; 0 or the errno. When the exchange has ended meanwhile the code means nothing."""
-        sock = self._socket = _socket.socket(address.family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if KERNEL_STAMPS:
-            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        code = sock.connect_ex(address.sockaddr)
-        self._drain.register(sock.fileno(), self, READ | WRITE)
-        if code == errno.EINPROGRESS:
-            exchange.wait()
-            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code == 0:
-            self._drain.watch(sock.fileno(), READ)
-        else:
-            self._drain.unregister(sock.fileno())
-            sock.close()
-        return code
-
-    def _handshake(self, exchange: Exchange, tls: ssl.SSLObject) -> bool:
-        started = time.monotonic_ns()
-        while exchange.ending is None:
-            try:
-                tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._push_out()
-                exchange.wait()
-                continue
-            except (ssl.SSLError, ssl.CertificateError) as failed:
-                self._push_out()
-                exchange.end(Ending.TLS, time.monotonic_ns(), str(failed))
-                return False
-            self._push_out()
-            self._stage = _OPEN
-            exchange.tls_ns = time.monotonic_ns() - started
-            return True
-        return False
-
-    def _push_out(self) -> None:
-        self._out = memoryview(self._outgoing.read())
-        self._flush()
-
     # the drain's side ------------------------------------------------------------------------------------------------
 
     def on_ready(self, events: int, floor_ns: int) -> None:
         """The socket has something: called by the drain, in the hub. Hot: once for each token of a paced stream."""
-        if self._stage != _OPEN:
-            self._go_on_opening()
-            return
         if events & WRITE and self._blocked:
             self._flush()
         if events & ~WRITE:
             self._read(floor_ns)
-
-    def _go_on_opening(self) -> None:
-        if self._stage == _HANDSHAKE:
-            self._pull_in()
-        if self._exchange is not None:
-            self._exchange.wake()
 
     def on_bug(self, bug: BaseException) -> None:
         """A bug of ours met this connection: it is closed, and the user's greenlet gets to see the bug."""
@@ -315,20 +223,6 @@ class Connection:
             return b"".join(pieces) or None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _pull_in(self) -> None:
-        """Bytes of the handshake."""
-        assert self._socket is not None, "only an open connection is registered"
-        try:
-            data = self._socket.recv(READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if data:
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
-
     def _flush(self) -> None:
         assert self._socket is not None, "only an open connection sends"
         left = TURN_BYTES
@@ -360,8 +254,3 @@ class Connection:
         if blocked != self._blocked and self._socket is not None:
             self._blocked = blocked
             self._drain.watch(self._socket.fileno(), READ | WRITE if blocked else READ)
-
-
-def _failure(address: Address, code: int) -> tuple[Ending, str]:
-    ending = Ending.REFUSED if code == errno.ECONNREFUSED else Ending.CONNECT
-    return ending, f"{address.sockaddr[0]} port {address.sockaddr[1]}: {os.strerror(code)}"

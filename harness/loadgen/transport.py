@@ -14,9 +14,10 @@ from typing import Self
 import httpx
 
 from harness.errors import HarnessError
-from harness.loadgen.connection import Connection, Origin
+from harness.loadgen.connection import Connection
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import Bytes, Exchange
+from harness.loadgen.opening import Origin
 from harness.loadgen.resolver import Resolver
 from harness.records import Deadlines, Ending
 
