@@ -101,6 +101,7 @@ class Ending(enum.StrEnum):
     REFUSED = "refused"
     TLS = "tls"
     CONNECT = "connect"  # any other failure to connect
+    PROXY = "proxy"  # the proxy on the way did not let us through
     TIMEOUT_CONNECT = "timeout_connect"
     TIMEOUT_HEADERS = "timeout_headers"
     TIMEOUT_FIRST_TOKEN = "timeout_first_token"  # noqa: S105
@@ -192,6 +193,8 @@ class LateJoin(Frozen, frozen=True, array_like=True):
 class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
+    dns_ns          look-up, connect, the proxy's answer to CONNECT and TLS, each where this attempt opened its connection, and
+                    `address` is what it connected to: the proxy's, where there is one
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
                     `late_coalesced` of those in a read that came late (`late_joins`), so that it may be us who joined them
     clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
@@ -213,7 +216,9 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     done_ns: int | None = None
     dns_ns: int | None = None
     connect_ns: int | None = None
+    proxy_ns: int | None = None
     tls_ns: int | None = None
+    address: str | None = None
     reused: bool = False
     stale_retry: bool = False
     chunks: int = 0

@@ -38,12 +38,21 @@ class Finished(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What is true of every attempt at one endpoint."""
+    """What is true of every attempt at one endpoint. `hidden` are secrets beside the key."""
 
     dialect: Dialect
     stream: bool
     model: str
     key: str | None
+    hidden: tuple[str, ...] = ()
+
+    def clean(self, text: str | None) -> str | None:
+        """Providers and proxies echo secrets: ours are never written down, nor is a part of one, so they go before any cut."""
+        if text is not None:
+            for secret in self.hidden if self.key is None else (self.key, *self.hidden):
+                for spelled in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
+                    text = text.replace(spelled, "[key]")
+        return text
 
 
 def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, window: Window | None) -> Finished:
@@ -61,7 +70,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     )
     late_ns = exchange.late_reads()
     gaps = _gaps(transcript, late_ns)
-    text = _clean(transcript.text, asked.key)
+    text = asked.clean(transcript.text)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
     streamed = not (transcript.whole or NO_FIRST_TOKEN & set(kind.flags))
     joins = gaps.joins if streamed else ()
@@ -79,7 +88,9 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         done_ns=exchange.done_ns,
         dns_ns=exchange.dns_ns,
         connect_ns=exchange.connect_ns,
+        proxy_ns=exchange.proxy_ns,
         tls_ns=exchange.tls_ns,
+        address=exchange.address,
         reused=exchange.reused,
         stale_retry=exchange.stale_retry,
         chunks=transcript.chunks,
@@ -95,12 +106,12 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         late_joins=joins,
         itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
-        finish=_short(_clean(transcript.finish, asked.key)),
-        model=_short(_clean(transcript.model, asked.key)),
+        finish=_short(asked.clean(transcript.finish)),
+        model=_short(asked.clean(transcript.model)),
         answer_sha256=digest,
         answer_chars=len(text) if text else None,
-        error=_short(_clean(kind.error, asked.key)),
-        error_code=_short(_clean(kind.code, asked.key)),
+        error=_short(asked.clean(kind.error)),
+        error_code=_short(asked.clean(kind.code)),
     )
     answer = Answer(id=start.id, example=start.example, endpoint=start.endpoint, text=text) if text else None
     return Finished(end, answer, gaps.icl_ns if streamed else ())
@@ -137,15 +148,6 @@ def _own_itl(gaps: timing.Gaps) -> histogram.Pairs | None:
     if gaps.itl_ns is None or np.array_equal(gaps.itl_ns, gaps.icl_ns):
         return None
     return histogram.bucket_counts(gaps.itl_ns)
-
-
-def _clean(text: str | None, key: str | None) -> str | None:
-    """Providers echo keys: ours is never written down, nor is a part of it, so it goes before anything is cut."""
-    if text is None or key is None:
-        return text
-    for spelled in (key, json.dumps(key)[1:-1], repr(key)[1:-1]):
-        text = text.replace(spelled, "[key]")
-    return text
 
 
 def _short(text: str | None) -> str | None:

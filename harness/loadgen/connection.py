@@ -13,6 +13,7 @@ from harness.loadgen.clock import ANCILLARY_BYTES
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
 from harness.loadgen.opening import Opening, Origin, Session
+from harness.loadgen.proxy import Proxy
 from harness.loadgen.resolver import Resolver
 from harness.records import Ending
 from harness.wire.http1 import may_end
@@ -31,12 +32,14 @@ class Connection:
     """Open it, then `send` requests one after the other; `usable` says whether another may follow."""
 
     __slots__ = (
+        "_alert",
         "_blocked",
         "_drain",
         "_exchange",
         "_incoming",
         "_out",
         "_outgoing",
+        "_proxy",
         "_socket",
         "_tls",
         "_unread",
@@ -45,12 +48,14 @@ class Connection:
         "origin",
     )
 
-    def __init__(self, drain: Drain, origin: Origin, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, drain: Drain, origin: Origin, tls: ssl.SSLContext | None, proxy: Proxy | None = None) -> None:
         self.origin = origin
+        self._proxy = proxy
         self.closed = False
         self._drain = drain
         self._socket: _socket.socket | None = None
         self._exchange: Exchange | None = None
+        self._alert: str | None = None  # what the peer's TLS, or ours, said when it broke off
         self._blocked = False
         self._unread = True  # the last read may have left bytes in the kernel: an early stamp is then no surprise
         self._out = self._unsent = _NOTHING
@@ -63,7 +68,7 @@ class Connection:
         """False when the exchange ended instead, with the reason in it."""
         self._exchange = exchange
         session = None if self._tls is None else Session(self._tls, self._incoming, self._outgoing)
-        self._socket = Opening(self._drain, self.origin, session, exchange).run(resolver)
+        self._socket = Opening(self._drain, self.origin, session, exchange, self._proxy).run(resolver)
         if self._socket is not None:
             self._drain.hand_over(self._socket.fileno(), self)
         return self._socket is not None
@@ -194,12 +199,15 @@ class Connection:
         self.close()
         if exchange is None or exchange.ending is not None:
             return
-        now_ns = time.monotonic_ns()
+        now_ns, why = time.monotonic_ns(), why or self._alert
         exchange.frame()
         if ending is Ending.EOF and exchange.ending is None and exchange.parser.eof():
             exchange.end(Ending.COMPLETE, now_ns)
         elif exchange.parser.head_ns is None:
-            exchange.end(Ending.NO_RESPONSE, now_ns, why or "the connection was closed before a response")
+            # Subtle: TLS 1.3 tells a client that its certificate will not do only after the client's handshake is over.
+            turned_away = self._alert is not None and not exchange.reused
+            words = why or "the connection was closed before a response"
+            exchange.end(Ending.TLS if turned_away else Ending.NO_RESPONSE, now_ns, words)
         else:
             exchange.end(ending, now_ns, why)
 
@@ -219,7 +227,8 @@ class Connection:
                 pieces.append(piece)
         except ssl.SSLWantReadError:  # a part of a record is left for later
             pass
-        except ssl.SSLError:  # closed, properly or not: what was whole before it still counts
+        except ssl.SSLError as broken:  # closed, properly or not: what was whole before it still counts
+            self._alert = None if isinstance(broken, ssl.SSLZeroReturnError) else str(broken)
             return b"".join(pieces) or None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

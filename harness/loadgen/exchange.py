@@ -60,7 +60,8 @@ class Exchange:
     Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
     as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any more;
     at `decode_at` decoding has to be seen to. `late` has pairs: the stamp of a read that came late, and the ns since its socket
-    was last found empty. `bug` is an exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
+    was last found empty. `waiting_for` names the step of opening the connection, and `address` is where that led. `bug` is an
+    exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Exchange:
         "_finished",
         "_method",
         "_waiter",
+        "address",
         "begun_ns",
         "bug",
         "check_ns",
@@ -88,6 +90,7 @@ class Exchange:
         "may_wait",
         "on_wire",
         "parser",
+        "proxy_ns",
         "read_ns",
         "reads",
         "received",
@@ -98,6 +101,7 @@ class Exchange:
         "stamps_ns",
         "tls_ns",
         "unstamped",
+        "waiting_for",
         "waker",
     )
 
@@ -115,7 +119,10 @@ class Exchange:
         self.done_ns: int | None = None
         self.dns_ns: int | None = None
         self.connect_ns: int | None = None
+        self.proxy_ns: int | None = None
         self.tls_ns: int | None = None
+        self.address: str | None = None
+        self.waiting_for: str | None = None
         self.lag_max_ns = -1  # of no read
         self.ending: Ending | None = None
         self.detail: str | None = None
@@ -251,7 +258,8 @@ class Exchange:
             self.decode()  # a later token may wait in there
             due_ns, ending = self.due()
         if due_ns <= now_ns:
-            self.end(ending, now_ns, f"no progress within {ending.removeprefix('timeout_')} deadline")
+            awaited = f": waited for {self.waiting_for}" if ending is Ending.TIMEOUT_CONNECT and self.waiting_for else ""
+            self.end(ending, now_ns, f"no progress within {ending.removeprefix('timeout_')} deadline{awaited}")
         self.check_ns = min(due_ns, now_ns + self.shortest_ns)
 
     @property

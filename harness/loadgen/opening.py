@@ -1,4 +1,4 @@
-"""From nothing to a socket that may carry requests: resolve, connect, shake hands, each timed apart in the exchange.
+"""From nothing to a socket that may carry requests: resolve, connect, proxy, TLS, each timed apart in the exchange.
 
 All of it runs in the user's greenlet, which the drain only wakes; the socket then goes over to a `connection.Connection`. It is
 a bare `_socket.socket`: gevent's waits are never entered, whether the process is monkey-patched or not.
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from harness.loadgen.clock import KERNEL_STAMPS, SO_TIMESTAMPNS
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
+from harness.loadgen.proxy import Proxy, ProxyError, Tunnel, authority
 from harness.loadgen.resolver import Address, Resolver
 from harness.records import Ending
 
@@ -44,10 +45,13 @@ class _OpeningError(Exception):
 
 
 class Opening:
-    """Call `run` once."""
+    """Call `run` once. With a proxy, its name is the only one that is looked up here; the origin's is the proxy's affair."""
 
-    def __init__(self, drain: Drain, origin: Origin, session: Session | None, exchange: Exchange) -> None:
-        self._drain, self._origin, self._session, self._exchange = drain, origin, session, exchange
+    def __init__(
+        self, drain: Drain, origin: Origin, session: Session | None, exchange: Exchange, proxy: Proxy | None = None
+    ) -> None:
+        self._drain, self._origin, self._session, self._exchange, self._proxy = drain, origin, session, exchange, proxy
+        self._whose = "" if proxy is None else f"the proxy {proxy.url}: "
         self._socket: _socket.socket | None = None
         self._events = 0
 
@@ -55,6 +59,8 @@ class Opening:
         """The socket, registered for reading; None when the exchange ended instead, with the reason in it."""
         try:
             self._connect(self._resolve(resolver))
+            if self._session is not None and self._proxy is not None:
+                self._tunnel(self._proxy)
             if self._session is not None:
                 self._handshake(self._session)
         except _OpeningError as failed:
@@ -79,8 +85,10 @@ class Opening:
     # steps -----------------------------------------------------------------------------------------------------------
 
     def _resolve(self, resolver: Resolver) -> list[Address]:
-        host, port = self._origin.host, self._origin.port
+        there = self._proxy or self._origin
+        host, port = there.host, there.port
         started = time.monotonic_ns()
+        self._exchange.waiting_for = f"{self._whose}the address of {host}"
         result = resolver.lookup(host, port)
         if not result.ready():
             result.rawlink(lambda _: self._exchange.wake())
@@ -89,20 +97,21 @@ class Opening:
         try:
             addresses = resolver.addresses(host, port)
         except OSError as failed:
-            raise _OpeningError(Ending.DNS, f"{host}: {failed.strerror or failed}") from failed
+            raise _OpeningError(Ending.DNS, f"{self._whose}{host}: {failed.strerror or failed}") from failed
         self._exchange.dns_ns = time.monotonic_ns() - started
         return addresses
 
     def _connect(self, addresses: list[Address]) -> None:
         """Try the addresses in the resolver's order; the last failure is the one that is told."""
         started = time.monotonic_ns()
-        failure = _OpeningError(Ending.CONNECT, "the name has no address")
+        failure = _OpeningError(Ending.CONNECT, f"{self._whose}the name has no address")
         for address in addresses:
             code = self._try(address)
             if code == 0:
                 self._exchange.connect_ns = time.monotonic_ns() - started
+                self._exchange.address = address.sockaddr[0]
                 return
-            failure = _failure(address, code)
+            failure = self._refused(address, code)
         raise failure
 
     def _try(self, address: Address) -> int:
@@ -118,6 +127,7 @@ class Opening:
         if KERNEL_STAMPS:
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._events = 0
+        self._exchange.waiting_for = f"{self._whose}{authority(*address.sockaddr[:2])} to accept"
         code = sock.connect_ex(address.sockaddr)
         self._drain.register(sock.fileno(), self, READ | WRITE)
         if code == errno.EINPROGRESS:
@@ -130,8 +140,26 @@ class Opening:
             self._drop()
         return code
 
+    def _refused(self, address: Address, code: int) -> _OpeningError:
+        ending = Ending.REFUSED if code == errno.ECONNREFUSED else Ending.CONNECT
+        return _OpeningError(ending, f"{self._whose}{address.sockaddr[0]} port {address.sockaddr[1]}: {os.strerror(code)}")
+
+    def _tunnel(self, proxy: Proxy) -> None:
+        started = time.monotonic_ns()
+        host, port = self._origin.host, self._origin.port
+        self._exchange.waiting_for = f"the proxy {proxy.url} to answer CONNECT {authority(host, port)}"
+        self._send(proxy.connect(host, port))
+        tunnel = Tunnel(proxy, host, port)
+        try:
+            while not tunnel.feed(self._receive(), time.monotonic_ns()):
+                pass
+        except ProxyError as refused:
+            raise _OpeningError(Ending.PROXY, str(refused)) from refused
+        self._exchange.proxy_ns = time.monotonic_ns() - started
+
     def _handshake(self, session: Session) -> None:
         started = time.monotonic_ns()
+        self._exchange.waiting_for = f"{self._whose}the TLS handshake with {self._origin.host}"
         while True:
             try:
                 session.tls.do_handshake()
@@ -141,7 +169,7 @@ class Opening:
                 self._feed(session.incoming, self._receive())
             except (ssl.SSLError, ssl.CertificateError) as failed:
                 self._send(session.outgoing.read())  # the alert that tells the peer why
-                raise _OpeningError(Ending.TLS, str(failed)) from failed
+                raise _OpeningError(Ending.TLS, f"{self._whose}{failed}") from failed
         self._send(session.outgoing.read())
         self._exchange.tls_ns = time.monotonic_ns() - started
 
@@ -190,8 +218,3 @@ class Opening:
             self._drain.unregister(self._socket.fileno())
             self._socket.close()
             self._socket = None
-
-
-def _failure(address: Address, code: int) -> _OpeningError:
-    ending = Ending.REFUSED if code == errno.ECONNREFUSED else Ending.CONNECT
-    return _OpeningError(ending, f"{address.sockaddr[0]} port {address.sockaddr[1]}: {os.strerror(code)}")

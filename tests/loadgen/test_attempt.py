@@ -12,6 +12,8 @@ from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
 
 KEY = 'sk-"CANARY\\0123456789'
+HIDDEN = ("me:SECRET\\1", "bWU6U0VDUkVU")
+ASKED = Asked(openai_chat, stream=True, model="m", key=KEY, hidden=HIDDEN)
 START = AttemptStart("0-1", "e", "1", Phase.MEASURE, 0, "q", 0, 0)
 HEAD = b"HTTP/1.1 %d OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
 
@@ -24,7 +26,7 @@ def finished(
     exchange.sent_ns = 1
     exchange.parser.feed(5, HEAD % (status, kind, len(body)) + body)
     exchange.end(Ending.COMPLETE, 9)
-    return attempt.finish(START, exchange, transcript, Asked(openai_chat, stream=True, model="m", key=KEY), window)
+    return attempt.finish(START, exchange, transcript, ASKED, window)
 
 
 def chunk(**fields: object) -> bytes:
@@ -62,6 +64,16 @@ def test_what_was_read_late_and_together_is_told() -> None:
     assert ((LateJoin(None, 5_000_000, 1),), 2, 1) == (end.late_joins, end.coalesced, end.late_coalesced)
     assert "late_first_token" in end.flags
     assert "late_first_token" not in finished(word * 5 + last).end.flags  # in one read, but a read in time
+
+
+@pytest.mark.parametrize("secret", HIDDEN)
+def test_secrets_beside_the_key_are_hidden_like_it(secret: str) -> None:
+    """A proxy that echoes user and password, as given or as sent, finds them nowhere in the record either."""
+    error = json.dumps({"error": {"message": f"not {secret}", "code": secret}}).encode()
+    for done in (finished(error, 502, b"application/json"), finished(f"<p>not {secret}".encode(), 502)):
+        assert "SECRET" not in repr(done)
+        assert HIDDEN[1] not in repr(done)
+        assert "[key]" in done.end.error
 
 
 def test_one_token_chunks_that_were_read_together_still_tell_itl() -> None:
