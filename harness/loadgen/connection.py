@@ -9,6 +9,7 @@ import ssl
 import time
 from time import monotonic_ns
 
+from harness.loadgen import tcp_info
 from harness.loadgen.clock import ANCILLARY_BYTES
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
@@ -40,6 +41,7 @@ class Connection:
         "_out",
         "_outgoing",
         "_proxy",
+        "_seen",
         "_socket",
         "_tls",
         "_unread",
@@ -57,6 +59,7 @@ class Connection:
         self._exchange: Exchange | None = None
         self._alert: str | None = None  # what the peer's TLS, or ours, said when it broke off
         self._blocked = False
+        self._seen = tcp_info.FRESH  # when the attempt before this one ended
         self._unread = True  # the last read may have left bytes in the kernel: an early stamp is then no surprise
         self._out = self._unsent = _NOTHING
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -88,6 +91,7 @@ class Connection:
 
     def release(self) -> bool:
         """The exchange is over. True when the connection may carry another one; else it is closed."""
+        self._note_network()
         exchange, self._exchange = self._exchange, None
         parser = exchange.parser if exchange else None
         clean = parser is not None and parser.complete and parser.keep_alive and not parser.unsolicited and not self._out
@@ -98,10 +102,21 @@ class Connection:
     def close(self) -> None:
         if self.closed:
             return
+        self._note_network()
         self.closed = True
         if self._socket is not None:
             self._drain.unregister(self._socket.fileno())
             self._socket.close()
+
+    def _note_network(self) -> None:
+        """Into the exchange that ends here: what the kernel has seen since the one before it ended."""
+        exchange, before = self._exchange, self._seen
+        if exchange is None or self._socket is None or self.closed:
+            return
+        self._seen = now = tcp_info.read(self._socket)
+        exchange.rtt_ns, exchange.min_rtt_ns = now.rtt_ns, now.min_rtt_ns
+        exchange.retransmits = _since(before.retransmits, now.retransmits)
+        exchange.out_of_order = _since(before.out_of_order, now.out_of_order)
 
     # the drain's side ------------------------------------------------------------------------------------------------
 
@@ -263,3 +278,7 @@ class Connection:
         if blocked != self._blocked and self._socket is not None:
             self._blocked = blocked
             self._drain.watch(self._socket.fileno(), READ | WRITE if blocked else READ)
+
+
+def _since(before: int | None, now: int | None) -> int | None:
+    return None if before is None or now is None else now - before

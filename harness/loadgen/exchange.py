@@ -88,13 +88,17 @@ class Exchange:
         "lag_max_ns",
         "late",
         "may_wait",
+        "min_rtt_ns",
         "on_wire",
+        "out_of_order",
         "parser",
         "proxy_ns",
         "read_ns",
         "reads",
         "received",
+        "retransmits",
         "reused",
+        "rtt_ns",
         "sent_ns",
         "sink",
         "stale_retry",
@@ -121,6 +125,10 @@ class Exchange:
         self.connect_ns: int | None = None
         self.proxy_ns: int | None = None
         self.tls_ns: int | None = None
+        self.rtt_ns: int | None = None
+        self.min_rtt_ns: int | None = None
+        self.retransmits: int | None = None
+        self.out_of_order: int | None = None
         self.address: str | None = None
         self.waiting_for: str | None = None
         self.lag_max_ns = -1  # of no read

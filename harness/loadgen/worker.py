@@ -85,7 +85,7 @@ class Worker:
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
         self._finished: list[tuple[AttemptStart, Finished]] = []
-        self._resolver = Resolver()
+        self._resolver = Resolver(lambda found: self._write(self._journal, found))
         self._orders: dict[tuple[str, int], Order] = {}
         self._windows: dict[int, Window] = {}
         self._block: Block | None = None

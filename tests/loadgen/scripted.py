@@ -49,9 +49,11 @@ class Peer:
 
 
 @contextmanager
-def serving(script: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[Peer]]]:
+def serving(
+    script: Callable[[Peer], None], tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[tuple[int, list[Peer]]]:
     """Run `script` on every connection; yields the port and the peers seen."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     peers: list[Peer] = []
 
     def one(sock: socket.socket) -> None:
