@@ -210,7 +210,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
                     its handshake included); out_of_order: segments that arrived before an earlier one, in the same time
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
                     `late_coalesced` of those in a read that came late (`late_joins`), so that it may be us who joined them
-    clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
+    clamped         reads whose kernel stamp was, or may have been, earlier than the bytes were readable; unstamped: without one
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
     itl             the same per token, where the tokens of each chunk are known and it differs from icl; else None

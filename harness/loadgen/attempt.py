@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.loadgen.exchange import Exchange
-from harness.measure import histogram, timing
+from harness.measure import histogram, holes, timing
 from harness.measure.histogram import Values
 from harness.records import Answer, AttemptEnd, AttemptStart, LateJoin
 from harness.wire.limits import ERROR_CHARS
@@ -68,7 +68,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         asked_model=asked.model,
         detail=exchange.detail,
     )
-    late_ns = exchange.late_reads()
+    late_ns = _settle(exchange, transcript)
     gaps = _gaps(transcript, late_ns)
     text = asked.clean(transcript.text)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
@@ -101,7 +101,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         first_chunk_tokens=transcript.first_chunk_tokens,
         coalesced=gaps.coalesced,
         late_coalesced=sum(join.chunks for join in joins),
-        clamped=exchange.clamped,
+        clamped=len(exchange.clamps),
         unstamped=exchange.unstamped,
         window_chunks=_inside(transcript, window),
         lag_max_ns=exchange.lag_max_ns if exchange.lag_max_ns >= 0 else None,
@@ -119,6 +119,17 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     )
     answer = Answer(id=start.id, example=start.example, endpoint=start.endpoint, text=text) if text else None
     return Finished(end, answer, gaps.icl_ns if streamed else ())
+
+
+def _settle(exchange: Exchange, transcript: Transcript) -> Mapping[int, int]:
+    """Stamps that segments out of order may have made too early are put right; returns the late reads by their final stamp."""
+    late_ns = exchange.late_reads()
+    if not exchange.out_of_order:
+        return late_ns
+    moved = holes.corrected(transcript.stamps_ns, exchange.lag_max_ns, exchange.clamps)
+    transcript.restamp(moved)
+    exchange.restamp(moved)
+    return {moved.get(at_ns, at_ns): since_ns + moved.get(at_ns, at_ns) - at_ns for at_ns, since_ns in late_ns.items()}
 
 
 def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:

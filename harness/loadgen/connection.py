@@ -22,7 +22,8 @@ from harness.wire.limits import BODY_BYTES, HEAD_BYTES
 
 READ_BYTES = 32_768
 WAITING_BYTES = 131_072  # of one response that may wait: past it, reading pays for decoding
-CLAMP_NOTED_NS = 100_000
+CLOCK_NOISE_NS = 20_000
+BURST_BYTES = 2_048  # a read of more may hold three segments, which are as many as a hole leaves that is filled within a tick
 LATE_NS = 2_000_000  # between two looks, of which there is one a millisecond: what was read after more may have come apart
 PIECE_BYTES = 65_536  # of a request, encrypted and handed to the kernel at a time
 TURN_BYTES = 262_144  # of a request, sent without looking at other sockets: 0.3 ms
@@ -37,6 +38,8 @@ class Connection:
         "_blocked",
         "_drain",
         "_exchange",
+        "_full_ns",
+        "_holey",
         "_incoming",
         "_out",
         "_outgoing",
@@ -44,7 +47,6 @@ class Connection:
         "_seen",
         "_socket",
         "_tls",
-        "_unread",
         "_unsent",
         "closed",
         "origin",
@@ -60,7 +62,8 @@ class Connection:
         self._alert: str | None = None  # what the peer's TLS, or ours, said when it broke off
         self._blocked = False
         self._seen = tcp_info.FRESH  # when the attempt before this one ended
-        self._unread = True  # the last read may have left bytes in the kernel: an early stamp is then no surprise
+        self._holey = False
+        self._full_ns = 0  # the drain whose read may have left bytes in the kernel: those are older than the next floor
         self._out = self._unsent = _NOTHING
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname=origin.host) if tls else None
@@ -113,6 +116,7 @@ class Connection:
         exchange, before = self._exchange, self._seen
         if exchange is None or self._socket is None or self.closed:
             return
+        self._holey = False
         self._seen = now = tcp_info.read(self._socket)
         exchange.rtt_ns, exchange.min_rtt_ns = now.rtt_ns, now.min_rtt_ns
         exchange.retransmits = _since(before.retransmits, now.retransmits)
@@ -148,7 +152,7 @@ class Connection:
             if plain != b"" or not data:
                 self.close()  # closed by the server while idle, or speaking out of turn
         elif plain:
-            stamp_ns = self._stamp(exchange, ancillary, floor_ns)
+            stamp_ns = self._stamp(exchange, ancillary, floor_ns, len(data))
             if exchange.may_wait and exchange.ending is None and not may_end(plain):
                 exchange.reads.append(plain)
                 exchange.stamps_ns.append(stamp_ns)
@@ -159,12 +163,14 @@ class Connection:
                 self._take(exchange, stamp_ns, plain)
         elif plain is None or not data:
             self._lost(exchange, Ending.EOF, None)
-        self._unread = len(data) == READ_BYTES
+        if len(data) == READ_BYTES:
+            self._full_ns = self._drain.clock.now_ns
 
-    def _stamp(self, exchange: Exchange, ancillary: list[tuple[int, int, bytes]], floor_ns: int) -> int:
-        """The kernel's stamp, not earlier than the last drain that found this socket empty, nor than the read before it.
+    def _stamp(self, exchange: Exchange, ancillary: list[tuple[int, int, bytes]], floor_ns: int, size: int) -> int:
+        """The kernel's stamp, or the time of the read where that stamp is earlier than its bytes could be had.
 
-        Subtle: after a lost segment the kernel keeps the early stamp of bytes that could not be delivered yet.
+        Subtle: it is the arrival of the last segment, which may have waited behind a hole. A drain has found the socket empty
+        since, or else the hole was filled in this very tick: a large read asks for it here, see `measure/holes.py` for others.
         """
         drain = self._drain
         now_ns = monotonic_ns()
@@ -172,9 +178,11 @@ class Connection:
         if stamp_ns is None:
             exchange.unstamped += 1
             stamp_ns = now_ns
-        elif stamp_ns < floor_ns and not self._unread:
-            exchange.clamped += stamp_ns < floor_ns - CLAMP_NOTED_NS
-            stamp_ns = floor_ns
+        elif stamp_ns < floor_ns and floor_ns != self._full_ns:
+            waited = stamp_ns < floor_ns - CLOCK_NOISE_NS
+            stamp_ns = self._at_read(exchange, now_ns) if waited else floor_ns
+        elif size > BURST_BYTES and self._had_holes():
+            stamp_ns = self._at_read(exchange, now_ns)
         if stamp_ns < exchange.read_ns:  # noqa: PLR1730 - a call of max() for each token
             stamp_ns = exchange.read_ns
         lag_ns = now_ns - stamp_ns
@@ -184,6 +192,17 @@ class Connection:
             exchange.late.extend((stamp_ns, stamp_ns - max(floor_ns, exchange.read_ns)))
         exchange.read_ns = stamp_ns
         return stamp_ns
+
+    @staticmethod
+    def _at_read(exchange: Exchange, now_ns: int) -> int:
+        exchange.clamps += (now_ns,)
+        return now_ns
+
+    def _had_holes(self) -> bool:
+        """Whether segments have come out of order in this attempt."""
+        assert self._socket is not None, "only an open connection is read"
+        self._holey = self._holey or tcp_info.out_of_order(self._socket) > (self._seen.out_of_order or 0)
+        return self._holey
 
     def _take(self, exchange: Exchange, stamp_ns: int, data: bytes) -> None:
         """A read that may end the message, or come before its framing is known: the parser sees it at once."""

@@ -2,7 +2,7 @@
 
 import itertools
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gevent import get_hub
@@ -74,7 +74,7 @@ class Exchange:
         "begun_ns",
         "bug",
         "check_ns",
-        "clamped",
+        "clamps",
         "connect_ns",
         "deadlines",
         "decode_at",
@@ -136,7 +136,8 @@ class Exchange:
         self.detail: str | None = None
         self.bug: BaseException | None = None
         self.reused = self.stale_retry = self.on_wire = False
-        self.received = self.decoded = self.clamped = self.unstamped = 0
+        self.received = self.decoded = self.unstamped = 0
+        self.clamps: tuple[int, ...] = ()
         self.decode_at = QUEUE_BYTES
         self.is_queued = self.may_wait = False
         self._began = self._finished = False
@@ -211,6 +212,13 @@ class Exchange:
     def late_reads(self) -> dict[int, int]:
         """How many ns before its stamp the first byte of a late read may have come, by that stamp."""
         return dict(zip(self.late[::2], self.late[1::2], strict=True))
+
+    def restamp(self, moved: Mapping[int, int]) -> None:
+        """Reads whose bytes could be had only later than was believed: old stamp to new."""
+        self.first_byte_ns, self.done_ns, self.parser.head_ns = (
+            None if stamp_ns is None else moved.get(stamp_ns, stamp_ns)
+            for stamp_ns in (self.first_byte_ns, self.done_ns, self.parser.head_ns)
+        )
 
     def restart(self, now_ns: int) -> None:
         """Begin again on a fresh connection, once: the first one had been closed while idle."""

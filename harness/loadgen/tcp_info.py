@@ -49,6 +49,16 @@ def read(sock: _socket.socket) -> TcpInfo:
         return UNKNOWN
 
 
+def out_of_order(sock: _socket.socket) -> int:
+    """The count of that name, 0 where the kernel does not say."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        return _at(sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES), _OUT_OF_ORDER) or 0
+    except OSError:
+        return 0
+
+
 def decoded(info: bytes) -> TcpInfo:
     """From the bytes of a `struct tcp_info`, however long the kernel's is."""
     if len(info) == _BYTES:

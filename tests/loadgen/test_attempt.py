@@ -97,3 +97,24 @@ def test_chunks_in_the_window_are_counted() -> None:
     body = chunk(choices=[{"delta": {"content": "x"}, "finish_reason": "stop"}])
     assert 1 == finished(body, window=Window(0, None)).end.window_chunks
     assert 0 == finished(body, window=Window(0, 5)).end.window_chunks
+
+
+@pytest.mark.parametrize(
+    ("out_of_order", "clamps", "last_ns"),
+    [(0, (), 9_000_000), (None, (), 9_000_000), (3, (), 9_400_000), (3, (9_000_000,), 9_000_000)],
+)
+def test_reads_behind_a_hole_are_put_right(out_of_order: int | None, clamps: tuple[int, ...], last_ns: int) -> None:
+    """Where segments came out of order, what came together is stamped as late as it may have been readable, its end too."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns, exchange.lag_max_ns, exchange.out_of_order, exchange.clamps = 1, 400_000, out_of_order, clamps
+    word = chunk(choices=[{"delta": {"content": "x"}}])
+    last = chunk(choices=[{"delta": {}, "finish_reason": "stop"}])
+    body = word * 3 + last
+    exchange.parser.feed(1_000_000, HEAD % (200, b"text/event-stream", len(body)) + word)
+    exchange.parser.feed(9_000_000, word * 2 + last)
+    exchange.end(Ending.COMPLETE, 9_000_000)
+    done = attempt.finish(START, exchange, transcript, ASKED, Window(9_200_000, None))
+    assert (1_000_000, 1_000_000, last_ns) == (done.end.headers_ns, done.end.first_token_ns, done.end.last_token_ns)
+    assert (last_ns, [last_ns - 1_000_000]) == (done.end.done_ns, list(done.icl_ns))
+    assert 2 * (last_ns > 9_200_000) == done.end.window_chunks
