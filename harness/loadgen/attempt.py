@@ -19,6 +19,10 @@ from harness.wire.transcript import Transcript
 
 DRAIN_LIMIT = "still in flight at the drain limit"
 NO_FIRST_TOKEN = frozenset({"not_streamed", "buffered"})
+OF_THE_NETWORK = (
+    *("dns_ns", "connect_ns", "proxy_ns", "tls_ns", "address"),
+    *("rtt_ns", "min_rtt_ns", "retransmits", "out_of_order"),
+)
 
 
 class Window(NamedTuple):
@@ -86,15 +90,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         first_output_ns=transcript.first_output_ns if streamed else None,
         last_token_ns=transcript.last_token_ns,
         done_ns=exchange.done_ns,
-        dns_ns=exchange.dns_ns,
-        connect_ns=exchange.connect_ns,
-        proxy_ns=exchange.proxy_ns,
-        tls_ns=exchange.tls_ns,
-        rtt_ns=exchange.rtt_ns,
-        min_rtt_ns=exchange.min_rtt_ns,
-        retransmits=exchange.retransmits,
-        out_of_order=exchange.out_of_order,
-        address=exchange.address,
+        **{name: getattr(exchange, name) for name in OF_THE_NETWORK},
         reused=exchange.reused,
         stale_retry=exchange.stale_retry,
         chunks=transcript.chunks,

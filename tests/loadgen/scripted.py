@@ -22,6 +22,7 @@ class Peer:
         self.socket, self.number = sock, number
         self.sent_ns: list[int] = []
         self.requests = 0
+        self.body = b""
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def request(self) -> bytes:
@@ -36,6 +37,7 @@ class Peer:
         while len(body) < length:
             body += self.socket.recv(65536)
         self.requests += 1
+        self.body = body
         return head
 
     def send(self, data: bytes) -> None:

@@ -12,7 +12,10 @@ REFUSED = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Ba
 
 
 class SmallProxy:
-    """`heads` are the requests as the proxy saw them. `user` is `user:password`, None for a proxy that lets anybody in."""
+    """`heads` are the requests as the proxy saw them. It alone knows the address of a host whose name ends in .invalid.
+
+    user  `user:password`, None for a proxy that lets anybody in
+    """
 
     def __init__(self, user: str | None = None) -> None:
         self.heads: list[bytes] = []
@@ -28,11 +31,11 @@ class SmallProxy:
             elif method == b"CONNECT":
                 return self._tunnel(peer, target.decode())
             else:
-                self._forward(peer, head, method, target)
+                return self._forward(peer, head, method, target)
 
     def _tunnel(self, peer: Peer, target: str) -> None:
         host, _, port = target.rpartition(":")
-        with socket.create_connection((host.strip("[]"), int(port)), 5) as there:
+        with socket.create_connection((_address(host), int(port)), 5) as there:
             peer.socket.sendall(b"HTTP/1.1 200 Connection established\r\nVia: 1.1 small\r\n\r\n")
             back = threading.Thread(target=_pump, args=(there, peer.socket), daemon=True)
             back.start()
@@ -45,9 +48,13 @@ class SmallProxy:
         authority, _, path = target.removeprefix(b"http://").partition(b"/")
         host, _, port = authority.decode().rpartition(":")
         lines = [line for line in head.split(b"\r\n")[1:] if not line.lower().startswith(b"proxy-")]
-        with socket.create_connection((host.strip("[]"), int(port)), 5) as there:
-            there.sendall(b"\r\n".join([b"%b /%b HTTP/1.1" % (method, path), *lines]) + b"\r\n\r\n{}")
+        with socket.create_connection((_address(host), int(port)), 5) as there:
+            there.sendall(b"\r\n".join([b"%b /%b HTTP/1.1" % (method, path), *lines]) + b"\r\n\r\n" + peer.body)
             _pump(there, peer.socket)
+
+
+def _address(host: str) -> str:
+    return "127.0.0.1" if host.endswith(".invalid") else host.strip("[]")
 
 
 def _lowered(head: bytes) -> bytes:

@@ -216,7 +216,7 @@ def test_httpx_raises_its_own_error(drain: Drain) -> None:
     [
         (Secrets(), "https://far.test/v1", "connect_error: the proxy {} asks for a user and a password (HTTP 407): name the"),
         (Secrets(proxy_auth="me:CANARY"), "https://far.test/v1", "it does not take those in proxy_auth_env's variable\n"),
-        (Secrets(proxy_auth=USER), "https://no-such.invalid/v1", "connect_error: the proxy {} closed the connection instead"),
+        (Secrets(proxy_auth=USER), "https://127.0.0.1:1/v1", "connect_error: the proxy {} closed the connection instead"),
         (Secrets(proxy_auth="me:CANARY"), "http://127.0.0.1:1/v1", "it does not take those in proxy_auth_env's variable\n"),
     ],
     ids=["no password", "wrong password", "unknown host", "plain http"],
