@@ -28,20 +28,22 @@ def network(cell: Cell) -> Network:
     opened = cell.rows[cell.rows["connect_s"].notna()]
     rtt_s, min_rtt_s = cell.metrics["rtt_s"].figures, cell.metrics["min_rtt_s"].figures
     lost = {name: _sum(cell.measured[name]) for name in ("retransmits", "out_of_order")}
-    share, reason = _share(cell.metrics["ttft_s"].figures, min_rtt_s, rtt_s)
+    ttft_s = cell.metrics["ttft_s"].figures
+    medians = (ttft_s, min_rtt_s, rtt_s)
+    lacking = next((each.reason["p50"] for each in medians if each.p50 is None), None)
+    reason = {} if lacking is None else {"ttft_ratio": lacking}
     unknown = "no attempt has a count: the kernel gave none" if len(cell.measured) else "no attempt"
     return Network(
         rtt_s=rtt_s,
         min_rtt_s=min_rtt_s,
-        ttft_ratio=share,
+        ttft_ratio=_share(*medians) if lacking is None else None,
         retransmits=lost["retransmits"],
         out_of_order=lost["out_of_order"],
         disturbed=int((cell.measured["retransmits"].gt(0) | cell.measured["out_of_order"].gt(0)).sum()),
         opened=len(opened),
         addresses={str(name): int(count) for name, count in sorted(opened["address"].value_counts().items())},
         **{name: _step(opened[name], done) for name, done in _STEPS.items()},
-        reason=({"ttft_ratio": reason} if share is None else {})
-        | {name: unknown for name, count in lost.items() if count is None},
+        reason=reason | {name: unknown for name, count in lost.items() if count is None},
     )
 
 
@@ -90,13 +92,11 @@ def _between(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _share(ttft_s: Distribution, min_rtt_s: Distribution, rtt_s: Distribution) -> tuple[Bounds | None, str | None]:
+def _share(ttft_s: Distribution, *trips_s: Distribution) -> Bounds:
     """No first token can come before one round trip; the smoothed one holds the peer's own waits too, so it is the most."""
-    if ttft_s.p50 is None:
-        return None, ttft_s.reason["p50"]
-    if min_rtt_s.p50 is None or rtt_s.p50 is None:
-        return None, {**min_rtt_s.reason, **rtt_s.reason}["p50"]
-    return (min(1.0, round(min_rtt_s.p50 / ttft_s.p50, 9)), min(1.0, round(rtt_s.p50 / ttft_s.p50, 9))), None
+    assert ttft_s.p50 is not None, "asked only where every median is there"
+    least, most = (min(1.0, round((each.p50 or 0.0) / ttft_s.p50, 9)) for each in trips_s)
+    return least, most
 
 
 def _step(column: pd.Series, done: str) -> Distribution:
