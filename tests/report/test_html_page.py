@@ -99,7 +99,19 @@ def test_every_table_is_readable_by_ear(page: Page) -> None:
 def test_verdict_comes_first(page: Page) -> None:
     """Sections stand in the order in which a decision needs them."""
     order = [attributes["aria-labelledby"] for tag, attributes in page.tags if tag == "section"]
-    expected = ["verdict", "scorecard", "charts", "latency", "network", "errors", "cost", "client", "findings", "unproven", "method"]
+    expected = [
+        "verdict",
+        "scorecard",
+        "charts",
+        "latency",
+        "network",
+        "errors",
+        "cost",
+        "client",
+        "findings",
+        "unproven",
+        "method",
+    ]
     assert expected == order
 
 
