@@ -149,7 +149,7 @@ class Connection:
             self._wait_for_room(piece, taken, stamp_ns)
 
     def _wait_for_room(self, piece: Piece, taken: int, stamp_ns: int) -> None:
-        """The client does not read. Tokens are stamped when the first byte of their event is taken; the others go on waiting."""
+        """The client does not read. A token is stamped when the first byte of its event is taken; the others go on waiting."""
         begun, self._piece = piece.split(taken)
         if begun:
             self._sending.note(stamp_ns, piece.due_ns, begun)

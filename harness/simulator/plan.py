@@ -69,9 +69,10 @@ def streamed(
     due_ns = request.received_ns + draws.ttft_ns
     opening = http1.chunk(script.opening)
     closing = http1.chunk(script.closing) + http1.LAST_CHUNK
-    for block in _blocks(script, answer, tokens_per_chunk):
+    for made in _blocks(script, answer, tokens_per_chunk):
+        block = made
         if opening:  # the first event, alone
-            (data, tokens), *block = block
+            (data, tokens), *block = made
             yield Piece(due_ns, opening + data, tokens)
             opening = b""
         if joined:

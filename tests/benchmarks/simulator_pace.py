@@ -1,4 +1,4 @@
-"""How well the simulator keeps its own schedule, and how much it can send: it on one core, a client that hardly works on another.
+"""How well the simulator keeps its own schedule, and how much it can send: it on one core, an idle kind of client on another.
 
 python -m tests.benchmarks.simulator_pace [together|spread|saturated|short|large ...] [--tls] [--fixed-priority]
     [--rounds N] [--beside FOLDER]
@@ -8,6 +8,7 @@ The figures are of the truth that the simulator wrote down, and of /proc; the cl
 """
 
 import argparse
+import contextlib
 import json
 import os
 import select
@@ -132,16 +133,18 @@ class Client:
             sock.send(again)
 
     def _say_large(self, sock: socket.socket) -> None:
-        """A request of 1 MB, and its refusal (its model is unknown) read away: only how it disturbs the others matters."""
+        """A request of 1 MB that was never met before; the answer to the last one is read away. Only how it disturbs matters."""
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
+            sock.recv(READ_BYTES)
         sock.setblocking(True)
-        sock.sendall(request(f"{time.monotonic_ns()} ", 1 << 20, stream=False, model="unknown"))
-        sock.recv(READ_BYTES)
+        sock.sendall(request(f"{time.monotonic_ns()} ", 1 << 20, stream=False))
 
 
-def request(prompt: str, size: int, *, stream: bool, model: str = "m") -> bytes:
+def request(prompt: str, size: int, *, stream: bool) -> bytes:
     """A prompt of about that many bytes."""
     content = prompt + "word " * ((size - len(prompt)) // 5)
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": content}], "stream": stream}).encode()
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": content}], "stream": stream}).encode()
     head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
