@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 LONGEST = 8  # characters of a word in one token
-SLICE = 64 << 10  # characters that are counted without a breath: about 0.3 ms
+SLICE = 16 << 10  # characters that are counted without a breath, four times as many of ASCII: about 0.5 ms
 
 _TOKEN = re.compile(rf"\s?\S{{1,{LONGEST}}}|\s")
 _SPACE = re.compile(r"\s")
@@ -26,23 +26,32 @@ def cut(text: str) -> list[str]:
 
 def count(text: str, breathe: Callable[[], None] = lambda: None) -> int:
     """How many tokens a text has, as `cut` would find; `breathe` is called after each piece of a long text."""
+    measure = _measure_ascii if text.isascii() else _measure_any
     found = start = 0
-    while len(text) - start > SLICE:
-        space = _SPACE.search(text, start + SLICE)  # cut before white space, no token is torn
-        end = len(text) if space is None else space.start()
-        found += _count(text[start:end])
-        start = end
-        breathe()
-    return found + _count(text[start:])
+    while start < len(text):
+        if start:
+            breathe()
+        tokens, start = measure(text, start)
+        found += tokens
+    return found
 
 
-def _count(text: str) -> int:
-    """Of ASCII without cutting it, because that takes 40 ms for a megabyte."""
-    if not text.isascii():
-        return len(cut(text))
-    kinds = text.encode().translate(_KINDS).replace(b"x" * LONGEST, b"y")
+def _measure_any(text: str, start: int) -> tuple[int, int]:
+    """(tokens, where the next piece starts). The last token may be torn, and is left to the next piece."""
+    part = text[start : start + SLICE]
+    tokens = cut(part)
+    if start + SLICE >= len(text):
+        return len(tokens), len(text)
+    return len(tokens) - 1, start + len(part) - len(tokens[-1])
+
+
+def _measure_ascii(text: str, start: int) -> tuple[int, int]:
+    """The same without cutting, which takes 40 ms for a megabyte. A piece ends before white space: no token is torn there."""
+    space = _SPACE.search(text, start + 4 * SLICE)
+    end = len(text) if space is None else space.start()
+    kinds = text[start:end].encode().translate(_KINDS).replace(b"x" * LONGEST, b"y")
     words = kinds.count(b"y") + kinds.count(b"x ") + kinds.endswith(b"x")
-    return words + kinds.count(b" ") - kinds.count(b" x") - kinds.count(b" y")
+    return words + kinds.count(b" ") - kinds.count(b" x") - kinds.count(b" y"), end
 
 
 def filler(n: int, seed: str, size: int = 0) -> list[str]:

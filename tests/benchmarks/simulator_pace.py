@@ -133,7 +133,7 @@ class Client:
             sock.send(again)
 
     def _say_large(self, sock: socket.socket) -> None:
-        """A request of 1 MB that was never met before; the answer to the last one is read away. Only how it disturbs matters."""
+        """A new request of 1 MB; the answer to the last one is read away. Only how it disturbs matters."""
         sock.setblocking(False)
         with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
             sock.recv(READ_BYTES)
