@@ -18,6 +18,7 @@ from harness.simulator.connection import Reply, unrecorded
 from harness.simulator.dialects import openai_chat
 from harness.simulator.http1 import Request
 from harness.simulator.knowledge import Known
+from harness.simulator.met import Met
 from harness.simulator.plan import Piece
 from harness.simulator.truth import Delivery, Sending, TruthFile
 
@@ -30,30 +31,6 @@ _FAILURES = {
 def spoken() -> list[ModuleType]:
     """Every dialect: a file in dialects/."""
     return [importlib.import_module(f"{dialects.__name__}.{found.name}") for found in pkgutil.iter_modules(dialects.__path__)]
-
-
-class Met:
-    """What was said to the latest requests of moderate size, because a load test asks the same again and again."""
-
-    MOST, MOST_BYTES = 8_192, 32 << 20
-    LONGEST = 16 << 10
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, bytes], tuple[Ask, Answer]] = {}
-        self._bytes = 0
-
-    def get(self, request: Request) -> tuple[Ask, Answer] | None:
-        return self._known.get((request.path, request.body)) if len(request.body) <= self.LONGEST else None
-
-    def keep(self, request: Request, ask: Ask, said: Answer) -> None:
-        if len(request.body) > self.LONGEST:
-            return
-        self._known[request.path, request.body] = ask, said
-        self._bytes += len(request.body)
-        while len(self._known) > self.MOST or self._bytes > self.MOST_BYTES:
-            path, body = next(iter(self._known))
-            del self._known[path, body]
-            self._bytes -= len(body)
 
 
 class Service:
