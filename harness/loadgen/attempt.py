@@ -120,9 +120,9 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
 def _settle(exchange: Exchange, transcript: Transcript) -> Mapping[int, int]:
     """Stamps that segments out of order may have made too early are put right; returns the late reads by their final stamp."""
     late_ns = exchange.late_reads()
-    if not exchange.out_of_order:
+    if not exchange.out_of_order or exchange.done_ns is None:
         return late_ns
-    moved = holes.corrected(transcript.stamps_ns, exchange.lag_max_ns, exchange.clamps)
+    moved = holes.corrected(transcript.stamps_ns, exchange.done_ns, exchange.lag_max_ns, exchange.clamps)
     transcript.restamp(moved)
     exchange.restamp(moved)
     return {moved.get(at_ns, at_ns): since_ns + moved.get(at_ns, at_ns) - at_ns for at_ns, since_ns in late_ns.items()}

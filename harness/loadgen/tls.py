@@ -37,7 +37,7 @@ def _trusting(config: Tls, folder: Path, where: str) -> ssl.SSLContext:
         made = ssl.create_default_context(cafile=None if authority is None else str(authority))
     except OSError as broken:
         remedy = "give a PEM file with the certificates of the authority"
-        what = f"{str(config.ca_file)!r} cannot be loaded: {broken}"
+        what = f"{str(authority)!r} cannot be loaded: {broken}"
         raise HarnessError(what, where=f"{where}.ca_file", remedy=remedy) from broken
     if not config.verify:
         made.check_hostname = False

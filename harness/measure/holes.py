@@ -7,18 +7,18 @@ last segment had come before the one that filled a hole, it is too early, by les
 from collections.abc import Container, Sequence
 
 
-def corrected(stamps_ns: Sequence[int], lag_ns: int, certain: Container[int]) -> dict[int, int]:
+def corrected(stamps_ns: Sequence[int], done_ns: int, lag_ns: int, certain: Container[int]) -> dict[int, int]:
     """Old stamp to the earliest one that cannot be too early, for each read of several chunks; the rest is in order.
 
-    stamps_ns  one per chunk, ascending, equal where they were read together
+    stamps_ns  one per chunk, ascending, equal where they were read together; done_ns is the end of the response
     lag_ns     the longest time from a stamp to its read: at most so much too early can any of them be
     certain    stamps that need no correction
-    A stamp moves to that of the read behind it at most, so that they still ascend.
+    A stamp moves to that of the read behind it at most, or to the end that came in a read behind it: so they still ascend.
     """
     moved: dict[int, int] = {}
     for at, stamp_ns in enumerate(stamps_ns):
         together = at > 0 and stamps_ns[at - 1] == stamp_ns
         if together and stamp_ns not in moved and stamp_ns not in certain:
-            after = next((later for later in stamps_ns[at:] if later > stamp_ns), stamp_ns + lag_ns)
+            after = next((later for later in (*stamps_ns[at:], done_ns) if later > stamp_ns), stamp_ns + lag_ns)
             moved[stamp_ns] = min(stamp_ns + lag_ns, after)
     return moved

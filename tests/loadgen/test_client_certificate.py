@@ -135,7 +135,7 @@ MISTAKES = {
         "client_cert: '{}/none.pem' cannot be read: No such file or directory",
     ),
     "a folder": ({"client_cert": "."}, "client_cert: '{}' cannot be read: Is a directory"),
-    "no authority": ({"ca_file": "junk.pem"}, "ca_file: 'junk.pem' cannot be loaded: [X509: NO_CERTIFICATE_OR_CRL_FOUND]"),
+    "no authority": ({"ca_file": "junk.pem"}, "ca_file: '{}/junk.pem' cannot be loaded: [X509: NO_CERTIFICATE_OR_CRL_FOUND]"),
 }
 
 
