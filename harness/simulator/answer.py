@@ -55,7 +55,7 @@ def compose(ask: Ask, candidate: Candidate, seed: int, knowledge: Mapping[str, K
     known = knowledge.get(key)
     right = is_right(candidate, seed, known.example) if known else None
     seeded = f"{seed}/{candidate.seed}/{candidate.name}/{key}"
-    content = tokens.cut(known.right if right else known.wrong) if known else tokens.filler(filler_tokens, seeded)
+    content = _content(known, right=bool(right)) if known else tokens.filler(filler_tokens, seeded)
     reasoning = tokens.filler(candidate.reasoning_tokens, f"{seeded}/reasoning")
     said = len(reasoning) + len(content)
     limit = said if ask.max_tokens is None else ask.max_tokens
@@ -69,3 +69,7 @@ def compose(ask: Ask, candidate: Candidate, seed: int, knowledge: Mapping[str, K
         prompt_tokens=prompt_tokens,
         cached_tokens=math.floor(candidate.cached_ratio * prompt_tokens),
     )
+
+
+def _content(known: Known, *, right: bool) -> list[str]:
+    return tokens.cut(known.right if right else known.wrong, known.token_chars)

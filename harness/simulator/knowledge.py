@@ -17,10 +17,13 @@ NO_ANSWER = "I cannot tell."  # the wrong answer where no other example's answer
 
 
 class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """token_chars: each token of these answers has so many characters, so that events can be large; None: words are tokens."""
+
     example: str
     prompt_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     right: str
     wrong: str
+    token_chars: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 def prompt_key(messages: Iterable[Message]) -> str:

@@ -16,8 +16,10 @@ _TEXT = (
 _WORDS = _TEXT.split()
 
 
-def cut(text: str) -> list[str]:
-    """The tokens of a text, in order."""
+def cut(text: str, chars: int | None = None) -> list[str]:
+    """The tokens of a text, in order: words, or pieces of so many characters."""
+    if chars is not None:
+        return [text[start : start + chars] for start in range(0, len(text), chars)]
     return _TOKEN.findall(text)
 
 

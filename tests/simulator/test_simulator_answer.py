@@ -42,6 +42,13 @@ def test_a_limit_cuts_the_completion(limit: int | None, reasoning: int, content:
     assert reasoning + content == answer.completion_tokens
 
 
+def test_an_answer_may_have_large_tokens() -> None:
+    """With `token_chars` a token is so many characters whatever they are; the last one has the rest."""
+    known = Known("e1", prompt_key(MESSAGES), right="Yes it is covered", wrong="", token_chars=8)
+    answer = compose(Ask(model="m", messages=MESSAGES), Candidate("a", "m", accuracy=1.0), 1, {known.prompt_sha256: known}, 12)
+    assert ["Yes it i", "s covere", "d"] == answer.content
+
+
 def test_prompt_tokens_are_counted_and_a_share_of_them_cached() -> None:
     """Contents of all messages count; the cached share is rounded down."""
     answer = said(cached_ratio=0.5)
