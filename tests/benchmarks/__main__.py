@@ -11,6 +11,7 @@ from types import ModuleType
 
 from tests.benchmarks import coalesced, cost, fidelity, large, saturated, short_requests, users
 from tests.benchmarks.options import TOY, Options
+from tests.benchmarks.peers import contest
 from tests.benchmarks.table import circumstances, table
 
 BENCHMARKS: dict[str, ModuleType] = {
@@ -24,13 +25,16 @@ BENCHMARKS: dict[str, ModuleType] = {
 }
 
 
+ALL = {**BENCHMARKS, "peers": contest}  # the last one wants other tools: `make bench-peers`
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = _parser().parse_args(arguments)
     scale = TOY if chosen.toy else 1.0
     options = Options(1 if chosen.toy else chosen.rounds, chosen.streams, chosen.c_client, scale)
     print(circumstances(), f"medians of {options.rounds} rounds", sep="\n", flush=True)
     for name in chosen.names or BENCHMARKS:
-        benchmark = BENCHMARKS[name]
+        benchmark = ALL[name]
         rows = _rows(name, benchmark, options)
         print("", benchmark.__doc__, "", table(benchmark.HEAD, rows, markdown=chosen.markdown), sep="\n", flush=True)
 
@@ -43,12 +47,14 @@ def _rows(name: str, benchmark: ModuleType, options: Options) -> list[list[str]]
         for place, case in enumerate(cases):
             print(f"{name}: round {number + 1}, case {place + 1} of {len(cases)}", file=sys.stderr, flush=True)
             rounds[place].append(benchmark.measure(case, options))
+    if hasattr(benchmark, "rows"):  # where a row stands in relation to another one
+        return list(benchmark.rows(rounds))
     return [benchmark.row(each) for each in rounds]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="What the hot path costs, as ratios.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all without a name")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*ALL, []], help=f"{', '.join(ALL)}; all but peers without a name")
     parser.add_argument("--streams", type=int, nargs="+", default=Options.streams, help="how many at once")
     parser.add_argument("--rounds", type=int, default=Options.rounds)
     parser.add_argument("--c-client", type=Path, help="a C client to stand beside; the README says what it has to print")

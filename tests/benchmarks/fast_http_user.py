@@ -1,15 +1,14 @@
 """A locustfile as its user would write it, on Locust's fast client: no signoff in it, no more than Locust keeps.
 
-    SEEN=seen.json locust -f fast_http_user.py WholeAnswers --headless --host http://127.0.0.1:8100/v1 -u 64 -r 64 -t 10s
-    SEEN=seen.json locust -f fast_http_user.py StreamedAnswers --headless --host http://127.0.0.1:8100/v1 -u 64 -r 64 -t 10s
+    locust -f fast_http_user.py WholeAnswers --headless --host http://127.0.0.1:8100/v1 -u 64 -r 64 -t 10s
+    locust -f fast_http_user.py StreamedAnswers --headless --host http://127.0.0.1:8100/v1 -u 64 -r 64 -t 10s
 
-Streams are read line by line, which is the way of `FastHttpUser` that sees a token when it comes: its `iter_lines` waits until
-1,024 bytes are there. What it saw of each streamed answer goes to the file `SEEN`: when it asked (monotonic ns), seconds to the
-first token, and between tokens.
+Streams are read event by event, which is the way of `FastHttpUser` that sees a token when it comes: its `iter_lines` waits
+until 1,024 bytes are there. What it saw of each streamed answer can go to a file (`--seen`): when it asked (monotonic ns),
+seconds to the first token, and between tokens.
 """
 
 import json
-import os
 import random
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from locust import FastHttpUser, events, task
 
 PROMPT = "This is ticket q{}. " + "The quick brown fox jumps over the lazy dog. " * 4
 seen: list[tuple[int, float, list[float]]] = []
+began_ns: list[int] = []
 
 
 def body(*, stream: bool) -> dict[str, Any]:
@@ -53,7 +53,17 @@ class StreamedAnswers(FastHttpUser):
         seen.append((asked_ns, ttft, [later - earlier for earlier, later in zip(tokens, tokens[1:], strict=False)]))
 
 
+@events.init_command_line_parser.add_listener
+def options(parser: Any) -> None:
+    parser.add_argument("--seen", default="", help="file for what was seen of each streamed answer")
+
+
+@events.test_start.add_listener
+def begin(**_: Any) -> None:
+    began_ns.append(time.monotonic_ns())
+
+
 @events.quitting.add_listener
-def write(**_: Any) -> None:
-    if "SEEN" in os.environ:
-        Path(os.environ["SEEN"]).write_text(json.dumps(seen))
+def write(environment: Any, **_: Any) -> None:
+    if environment.parsed_options.seen:
+        Path(environment.parsed_options.seen).write_text(json.dumps({"began_ns": began_ns[0], "answers": seen}))

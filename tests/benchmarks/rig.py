@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,8 +135,13 @@ def client(words: Sequence[str]) -> dict[str, Any]:
     return said
 
 
-def watched(words: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Watched:
-    """A program on the client's core, sampled to its end. `SystemExit` with its words where it fails."""
+def watched(
+    words: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    exits: Collection[int] = (0,),
+) -> Watched:
+    """A program on the client's core, sampled to its end. `SystemExit` with its words where it ends otherwise than it may."""
     with pinned(CLIENT_CORE):
         child = subprocess.Popen(
             words,
@@ -153,8 +158,9 @@ def watched(words: Sequence[str], environment: Mapping[str, str] | None = None, 
             printed, complained = child.communicate(timeout=EVERY_S)
         except subprocess.TimeoutExpired:
             continue
-        if child.returncode:
-            raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{complained.decode()[-4000:]}")
+        if child.returncode not in exits:
+            said = (printed + complained).decode("utf-8", "replace")[-4000:]
+            raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{said}")
         return Watched(printed.decode(), samples)
 
 

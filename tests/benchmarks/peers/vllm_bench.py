@@ -1,0 +1,31 @@
+"""`vllm bench serve`: one asyncio process on aiohttp. It has streams only, so a short request is a stream of one token."""
+
+import json
+
+from tests.benchmarks.peers.task import Heard, Pace, Task
+from tests.benchmarks.work import MODEL
+
+NAME, DISTRIBUTION = "vLLM bench", "vllm"
+EXITS = (0,)
+PACE = Pace(saturated=4_000, short=25_000)
+SEEN = "seen.json"
+
+
+def words(task: Task) -> list[str]:
+    """A closed loop on a file of prompts; everything that it measured goes to a file."""
+    return [
+        *(str(task.python.with_name("vllm")), "bench", "serve", "--backend", "openai-chat"),
+        *("--base-url", task.server, "--endpoint", "/v1/chat/completions", "--model", MODEL),
+        *("--tokenizer", str(task.tokenizer), "--dataset-name", "custom", "--dataset-path", str(task.prompts)),
+        *("--skip-chat-template", "--disable-shuffle", "--disable-tqdm"),
+        *("--num-prompts", str(task.requests), "--num-warmups", str(task.warmup), "--max-concurrency", str(task.streams)),
+        *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", "50,99"),
+        *("--save-result", "--save-detailed", "--result-dir", str(task.folder), "--result-filename", SEEN),
+    ]
+
+
+def heard(task: Task) -> Heard:
+    seen = json.loads((task.folder / SEEN).read_bytes())
+    if seen["failed"]:
+        raise SystemExit(f"{NAME}: {seen['failed']} requests failed")
+    return Heard(seen["ttfts"], [gap for gaps in seen["itls"] for gap in gaps])
