@@ -88,7 +88,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         clamped=exchange.clamped,
         unstamped=exchange.unstamped,
         window_chunks=_inside(transcript, window),
-        lag_max_ns=exchange.lag_max_ns,
+        lag_max_ns=exchange.lag_max_ns if exchange.lag_max_ns >= 0 else None,
         icl=histogram.bucket_counts(gaps.icl_ns) if streamed and len(gaps.icl_ns) else (),
         icl_max_ns=gaps.icl_max_ns if streamed else None,
         itl=_own_itl(gaps) if streamed else None,

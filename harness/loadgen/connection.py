@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import time
+from time import monotonic_ns
 from typing import NamedTuple
 
 from harness.loadgen.clock import ANCILLARY_BYTES, KERNEL_STAMPS, SO_TIMESTAMPNS
@@ -21,7 +22,6 @@ from harness.wire.http1 import may_end
 from harness.wire.limits import BODY_BYTES, HEAD_BYTES
 
 READ_BYTES = 32_768
-QUEUE_BYTES = 16_384  # of body that wait before a slice is asked for
 WAITING_BYTES = 131_072  # of one response that may wait: past it, reading pays for decoding
 CLAMP_NOTED_NS = 100_000
 LATE_NS = 2_500_000  # since a socket was last found empty: two ticks and a half
@@ -184,19 +184,20 @@ class Connection:
     # the drain's side ------------------------------------------------------------------------------------------------
 
     def on_ready(self, events: int, floor_ns: int) -> None:
-        """The socket has something: called by the drain, in the hub."""
-        if events == READ and self._stage == _OPEN:
-            self._read(floor_ns)
+        """The socket has something: called by the drain, in the hub. Hot: once for each token of a paced stream."""
+        if self._stage != _OPEN:
+            self._go_on_opening()
             return
         if events & WRITE and self._blocked:
             self._flush()
-        if self._stage != _OPEN:
-            if self._stage == _HANDSHAKE:
-                self._pull_in()
-            if self._exchange is not None:
-                self._exchange.wake()
-        elif events & ~WRITE:
+        if events & ~WRITE:
             self._read(floor_ns)
+
+    def _go_on_opening(self) -> None:
+        if self._stage == _HANDSHAKE:
+            self._pull_in()
+        if self._exchange is not None:
+            self._exchange.wake()
 
     def on_bug(self, bug: BaseException) -> None:
         """A bug of ours met this connection: it is closed, and the user's greenlet gets to see the bug."""
@@ -205,7 +206,6 @@ class Connection:
         self.close()
 
     def _read(self, floor_ns: int) -> None:
-        """Hot: once for each token of a paced stream."""
         exchange = self._exchange
         assert self._socket is not None, "only an open connection is registered"
         try:
@@ -220,7 +220,15 @@ class Connection:
             if plain != b"" or not data:
                 self.close()  # closed by the server while idle, or speaking out of turn
         elif plain:
-            self._take(exchange, self._stamp(exchange, ancillary, floor_ns), plain)
+            stamp_ns = self._stamp(exchange, ancillary, floor_ns)
+            if exchange.may_wait and exchange.ending is None and not may_end(plain):
+                exchange.reads.append(plain)
+                exchange.stamps_ns.append(stamp_ns)
+                exchange.received += len(plain)
+                if exchange.received > exchange.decode_at:
+                    self._see_to_decoding(exchange, stamp_ns)
+            else:
+                self._take(exchange, stamp_ns, plain)
         elif plain is None or not data:
             self._lost(exchange, Ending.EOF, None)
         self._unread = len(data) == READ_BYTES
@@ -230,25 +238,27 @@ class Connection:
 
         Subtle: after a lost segment the kernel keeps the early stamp of bytes that could not be delivered yet.
         """
-        now_ns = time.monotonic_ns()
-        stamp_ns = self._drain.clock.stamp(ancillary)
+        drain = self._drain
+        now_ns = monotonic_ns()
+        stamp_ns = drain.clock.stamp(ancillary)
         if stamp_ns is None:
             exchange.unstamped += 1
             stamp_ns = now_ns
         elif stamp_ns < floor_ns and not self._unread:
             exchange.clamped += stamp_ns < floor_ns - CLAMP_NOTED_NS
             stamp_ns = floor_ns
-        stamp_ns = max(stamp_ns, exchange.read_ns)
+        if stamp_ns < exchange.read_ns:  # noqa: PLR1730 - a call of max() for each token
+            stamp_ns = exchange.read_ns
         exchange.read_ns = stamp_ns
         lag_ns = now_ns - stamp_ns
-        self._drain.read_lags_ns.append(lag_ns)
-        if exchange.lag_max_ns is None or lag_ns > exchange.lag_max_ns:
-            exchange.lag_max_ns = lag_ns
+        drain.read_lags_ns.append(lag_ns)
+        exchange.lag_max_ns = max(exchange.lag_max_ns, lag_ns)
         if stamp_ns - floor_ns > LATE_NS:
             exchange.late.extend((stamp_ns, stamp_ns - floor_ns))
         return stamp_ns
 
     def _take(self, exchange: Exchange, stamp_ns: int, data: bytes) -> None:
+        """A read that may end the message, or come before its framing is known: the parser sees it at once."""
         if exchange.ending is not None:
             exchange.parser.unsolicited = True  # the user has not released the connection yet: this comes too late to count
             return
@@ -257,19 +267,19 @@ class Connection:
         exchange.reads.append(data)
         exchange.stamps_ns.append(stamp_ns)
         exchange.received += len(data)
-        if not exchange.may_wait or may_end(data):
-            exchange.frame()
-        if exchange.received - exchange.decoded > QUEUE_BYTES and exchange.ending is None:
+        exchange.frame()
+        if exchange.received > exchange.decode_at and exchange.ending is None:
             self._see_to_decoding(exchange, stamp_ns)
 
     def _see_to_decoding(self, exchange: Exchange, stamp_ns: int) -> None:
         """In a slice between drains; or now, where so much waits that decoding is behind."""
         if exchange.received > BODY_BYTES + HEAD_BYTES:
             exchange.end(Ending.OVERSIZE, stamp_ns, f"the response is larger than {BODY_BYTES} bytes")
-        elif exchange.received - exchange.decoded > WAITING_BYTES:
+        elif exchange.is_queued:
             exchange.decode_some()
-        elif not exchange.is_queued:
+        else:
             exchange.is_queued = True
+            exchange.decode_at += WAITING_BYTES
             self._drain.later(exchange.decode_some)
 
     def _lost(self, exchange: Exchange | None, ending: Ending, why: str | None) -> None:

@@ -1,6 +1,8 @@
 """One request and its response on the wire: stamps, deadlines, ending. A user greenlet waits on it; the drain ends it."""
 
+import itertools
 from array import array
+from collections.abc import Sequence
 from typing import Protocol
 
 from gevent import get_hub
@@ -11,6 +13,7 @@ from harness.wire.http1 import ProtocolError, ResponseParser
 from harness.wire.limits import OversizeError
 
 NS = 1_000_000_000
+QUEUE_BYTES = 16_384  # received before a slice is asked for
 STEP_BYTES = 32_768  # of body, decoded at a time: 0.3 ms of a stream of short chunks
 
 
@@ -25,7 +28,7 @@ class Sink(Protocol):
 
     def begin(self, status: int, headers: dict[str, str]) -> None: ...
 
-    def feed(self, stamp_ns: int, data: bytes) -> None: ...
+    def feed_all(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -41,10 +44,11 @@ class Bytes:
     def begin(self, status: int, headers: dict[str, str]) -> None:
         """Nothing to prepare."""
 
-    def feed(self, stamp_ns: int, data: bytes) -> None:
-        self.pieces.append(data)
-        self.first_token_ns = self.first_token_ns or stamp_ns
-        self.last_token_ns = stamp_ns
+    def feed_all(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
+        if pieces:
+            self.pieces += pieces
+            self.first_token_ns = self.first_token_ns or stamps_ns[0]
+            self.last_token_ns = stamps_ns[-1]
 
     def close(self) -> None:
         """Nothing to finish."""
@@ -54,9 +58,9 @@ class Exchange:
     """Mutable on purpose: filled in by connection and drain while it runs, read once it has ended.
 
     Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
-    as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any
-    more. `late` has pairs: the stamp of a read that came late, and the ns since its socket was last found empty. `bug` is an
-    exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
+    as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any more;
+    at `decode_at` decoding has to be seen to. `late` has pairs: the stamp of a read that came late, and the ns since its socket
+    was last found empty. `bug` is an exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
     """
 
     __slots__ = (
@@ -71,6 +75,7 @@ class Exchange:
         "clamped",
         "connect_ns",
         "deadlines",
+        "decode_at",
         "decoded",
         "detail",
         "dns_ns",
@@ -101,7 +106,7 @@ class Exchange:
         self._method = method
         self.check_ns = now_ns
         self.reads: list[bytes] = []  # and not pairs: thousands of tuples at a time would keep the garbage collector busy
-        self.stamps_ns = array("q")
+        self.stamps_ns: list[int] = []
         self.late = array("q")
         self.read_ns = 0  # stamp of the last read
         self.sent_ns: int | None = None
@@ -110,12 +115,13 @@ class Exchange:
         self.dns_ns: int | None = None
         self.connect_ns: int | None = None
         self.tls_ns: int | None = None
-        self.lag_max_ns: int | None = None
+        self.lag_max_ns = -1  # of no read
         self.ending: Ending | None = None
         self.detail: str | None = None
         self.bug: BaseException | None = None
         self.reused = self.stale_retry = self.on_wire = False
         self.received = self.decoded = self.clamped = self.unstamped = 0
+        self.decode_at = QUEUE_BYTES
         self.is_queued = self.may_wait = False
         self._began = self._finished = False
         self._waiter: Waiter | None = None
@@ -142,43 +148,47 @@ class Exchange:
     def decode_some(self) -> bool:
         """Hand some reads to the sink, about `STEP_BYTES`; True while there are more. So it fits between two drains."""
         self.frame()
-        if not self._began and self.parser.status is not None:
-            self.sink.begin(self.parser.status, dict(self.parser.headers))
+        parser = self.parser
+        if not self._began and parser.status is not None:
+            self.sink.begin(parser.status, dict(parser.headers))
             self._began = True
-        body, feed = self.parser.body, self.sink.feed
-        size = number = 0
-        for stamp_ns, data in body:
-            feed(stamp_ns, data)
-            number += 1
-            size += len(data)
-            if size >= STEP_BYTES:
-                break
-        if number < len(body):
-            del body[:number]
-            self.decoded += size
+        number = self._step(parser.body)
+        if number < len(parser.body):
+            self.sink.feed_all(parser.body_ns[:number], parser.body[:number])
+            self.decoded += sum(map(len, parser.body[:number]))
+            del parser.body[:number], parser.body_ns[:number]
             return True
-        body.clear()
+        self.sink.feed_all(*parser.take_body())
         self.decoded = self.received
+        self.decode_at = self.decoded + QUEUE_BYTES
         self.is_queued = False
         return False
 
+    def _step(self, body: list[bytes]) -> int:
+        """How many of these pieces are one step's work."""
+        if self.received - self.decoded <= STEP_BYTES:
+            return len(body)
+        sizes = itertools.accumulate(map(len, body))
+        return next((number for number, size in enumerate(sizes, 1) if size >= STEP_BYTES), len(body))
+
     def frame(self) -> None:
         """Let the parser see what has been read. The exchange ends where the message does, or where it breaks."""
-        reads, self.reads = self.reads, []
-        stamps_ns, self.stamps_ns = self.stamps_ns, array("q")
-        parser = self.parser
-        for stamp_ns, data in zip(stamps_ns, reads, strict=True):
-            try:
-                parser.feed(stamp_ns, data)
-            except OversizeError as too_much:  # of the head: a server that floods headers does not speak HTTP with us
-                self.end(Ending.PROTOCOL, stamp_ns, str(too_much))
-            except ProtocolError as broken:
-                headless = parser.head_ns is None
-                self.end(Ending.NO_RESPONSE if headless else Ending.PROTOCOL, stamp_ns, str(broken))
-            if parser.complete:
-                self.end(Ending.COMPLETE, stamp_ns)
-            if self.ending is not None:
-                return
+        if not self.reads:
+            return
+        parser, reads, stamps_ns = self.parser, self.reads, self.stamps_ns
+        self.reads, self.stamps_ns = [], []
+        try:
+            if self.may_wait:
+                parser.feed_all(stamps_ns, reads)
+            else:
+                for stamp_ns, data in zip(stamps_ns, reads, strict=True):
+                    parser.feed(stamp_ns, data)
+        except OversizeError as too_much:  # of the head: a server that floods headers does not speak HTTP with us
+            self.end(Ending.PROTOCOL, parser.fed_ns, str(too_much))
+        except ProtocolError as broken:
+            self.end(Ending.NO_RESPONSE if parser.head_ns is None else Ending.PROTOCOL, parser.fed_ns, str(broken))
+        if parser.complete:
+            self.end(Ending.COMPLETE, parser.fed_ns)
         self.may_wait = parser.is_chunked
 
     def late_reads(self) -> dict[int, int]:

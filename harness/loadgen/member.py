@@ -148,6 +148,7 @@ class Member:
 
     def _report(self) -> None:
         worker = self._at_work
+        worker.tell()
         interval = messages.Interval(
             index=self._index,
             counts=worker.recorder.flush(),

@@ -17,7 +17,7 @@ import msgspec
 
 from harness.errors import StorageError
 from harness.loadgen import attempt
-from harness.loadgen.attempt import Asked, Window
+from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import Exchange
 from harness.loadgen.gate import Gate
@@ -46,6 +46,7 @@ from harness.workload.sampler import Order
 
 ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+TOLD_TOGETHER = 32  # attempts: 0.3 ms
 COLLECT_AFTER = 5_000  # container objects: a pause of 2 ms; requests that begin together make thousands and leave none behind
 
 
@@ -80,6 +81,7 @@ class Worker:
         self._ports = {
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
+        self._finished: list[tuple[AttemptStart, Finished]] = []
         self._resolver = Resolver()
         self._orders: dict[tuple[str, int], Order] = {}
         self._windows: dict[int, Window] = {}
@@ -206,10 +208,21 @@ class Worker:
         self._write(self._journal, done.end)
         self.ended += 1
         self.in_flight -= 1
-        self.recorder.observe(start, done.end, done.icl_ns)
-        if self.on_end is not None:
-            self.on_end(start, done.end)
+        self._finished.append((start, done))
+        if len(self._finished) >= TOLD_TOGETHER:
+            self.tell()
         return False
+
+    def tell(self) -> None:
+        """Count the attempts that have finished since the last call, for the terminal, Prometheus and Locust.
+
+        Together, because code that runs once in a while is several times as slow as code that has just run.
+        """
+        finished, self._finished = self._finished, []
+        for start, done in finished:
+            self.recorder.observe(start, done.end, done.icl_ns)
+            if self.on_end is not None:
+                self.on_end(start, done.end)
 
     def _write(self, log: LineLog, record: msgspec.Struct) -> None:
         """A full disk stops the load; it must not kill the users one by one."""
@@ -235,6 +248,7 @@ class Worker:
     def finish(self) -> list[Finding]:
         """Everything has ended: write the findings of this process and close its files."""
         self.drain.run_backlog()
+        self.tell()
         findings = _findings(self.drain)
         for finding in findings:
             self._write(self._journal, finding)

@@ -3,6 +3,8 @@
 The rule: the parser alone says where a message ends. `may_end` only tells reads behind which it cannot, so that these may wait.
 """
 
+from collections.abc import Iterable
+
 import httptools
 
 from harness.wire.limits import HEAD_BYTES, OversizeError
@@ -29,9 +31,10 @@ class ResponseParser:
         "_method",
         "_parser",
         "_pieces",
-        "_stamp_ns",
         "body",
+        "body_ns",
         "complete",
+        "fed_ns",
         "head_ns",
         "headers",
         "is_chunked",
@@ -45,13 +48,14 @@ class ResponseParser:
         self.status: int | None = None
         self.headers: list[tuple[str, str]] = []
         self.head_ns: int | None = None
-        self.body: list[tuple[int, bytes]] = []
+        self.body_ns: list[int] = []
+        self.body: list[bytes] = []
         self.complete = False
         self.keep_alive = False
         self.is_chunked = False
         self.unsolicited = False
         self._method = method
-        self._stamp_ns = 0
+        self.fed_ns = 0
         self._head_bytes = 0
         self._delimited = False
         self._pieces: list[bytes] = []
@@ -59,26 +63,42 @@ class ResponseParser:
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, stamp_ns: int, data: bytes) -> None:
-        """Raises `ProtocolError` and `OversizeError`. What it brings of the body is one entry of `body`, with this stamp."""
-        if self.complete:
-            self.unsolicited = True
-            return
-        self._stamp_ns = stamp_ns
+        """Bytes of one read. Raises `ProtocolError` and `OversizeError`."""
         if self.head_ns is None:
+            self.fed_ns = stamp_ns
             self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as switched:
-            raise ProtocolError("the server switched protocols, which nobody asked it to") from switched
-        except httptools.HttpParserError as broken:
-            self._spoil(broken)
-        finally:
-            pieces = self._pieces
-            if pieces:
-                self.body.append((stamp_ns, pieces[0] if len(pieces) == 1 else b"".join(pieces)))
-                pieces.clear()
+        self.feed_all((stamp_ns,), (data,))
         if self.head_ns is None and self._head_bytes > HEAD_BYTES:
             raise OversizeError(f"headers are larger than {HEAD_BYTES} bytes")
+
+    def feed_all(self, stamps_ns: Iterable[int], reads: Iterable[bytes]) -> None:
+        """Bytes of several reads behind the head, up to the one that ends or breaks the message; `fed_ns` is its stamp.
+
+        What each brings of the body is one entry of `body`, in step with `body_ns`. Raises `ProtocolError`.
+        """
+        feed, pieces, body, body_ns = self._parser.feed_data, self._pieces, self.body, self.body_ns
+        for stamp_ns, data in zip(stamps_ns, reads, strict=True):
+            if self.complete:
+                self.unsolicited = True
+                return
+            self.fed_ns = stamp_ns
+            try:
+                feed(data)
+            except httptools.HttpParserUpgrade as switched:
+                raise ProtocolError("the server switched protocols, which nobody asked it to") from switched
+            except httptools.HttpParserError as broken:
+                self._spoil(broken)
+            finally:
+                if pieces:
+                    body.append(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+                    body_ns.append(stamp_ns)
+                    pieces.clear()
+
+    def take_body(self) -> tuple[list[int], list[bytes]]:
+        """What has come of the body since the last call: stamps and pieces, in step."""
+        taken = self.body_ns, self.body
+        self.body_ns, self.body = [], []
+        return taken
 
     def eof(self) -> bool:
         """The peer closed. True when that completes the message: a body without length runs until here."""
@@ -107,7 +127,7 @@ class ResponseParser:
         if 100 <= status < 200:
             self.headers.clear()
             return
-        self.status, self.head_ns = status, self._stamp_ns
+        self.status, self.head_ns = status, self.fed_ns
         fields = dict(self.headers)
         self.is_chunked = "transfer-encoding" in fields
         self._delimited = self.is_chunked or "content-length" in fields or status in BODILESS

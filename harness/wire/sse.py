@@ -14,13 +14,28 @@ LF, CR = 10, 13
 Event = tuple[bytes, bytes]
 
 
-class SseDecoder:
-    """Feed it bytes; `stray` keeps the first lines that are no field at all, such as a JSON error outside any event."""
+def plain_events(body: bytes) -> list[bytes] | None:
+    """The data of whole events of one line each and nothing else, when the decoder is at rest; None for any other body.
 
-    __slots__ = ("_after_cr", "_data", "_first", "_held", "_limit", "_name", "_pieces", "comments", "stray")
+    Every line end must be one of the two behind each event, so that splitting is all there is to do.
+    """
+    if not (body.startswith(b"data: ") and body.endswith(b"\n\n")) or b"\r" in body or len(body) > EVENT_BYTES:
+        return None
+    events = body[6:-2].split(b"\n\ndata: ")
+    return events if body.count(b"\n") == 2 * len(events) else None
+
+
+class SseDecoder:
+    """Feed it bytes; `stray` keeps the first lines that are no field at all, such as a JSON error outside any event.
+
+    `at_rest` says that nothing is unfinished: what comes next may then go to `plain_events` instead of `feed`.
+    """
+
+    __slots__ = ("_after_cr", "_data", "_first", "_held", "_limit", "_name", "_pieces", "at_rest", "comments", "stray")
 
     def __init__(self, event_limit: int = EVENT_BYTES) -> None:
         self.comments = 0
+        self.at_rest = False  # before the first line there may be a byte order mark
         self.stray = bytearray()
         self._limit = event_limit
         self._pieces: list[bytes] = []  # the unfinished line; joined once, so a long line costs its length, not its square
@@ -32,10 +47,6 @@ class SseDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events completed by these bytes; `OversizeError` when one event grows past the limit."""
-        if self._is_whole_event(data):
-            self._after_cr = self._first = False
-            self._held = 0
-            return [(b"", data[6:-2])]
         if self._after_cr and data[:1] == b"\n":
             data = data[1:]
             self._after_cr = False
@@ -52,18 +63,8 @@ class SseDecoder:
         if rest:
             self._pieces.append(rest)
             self._hold(len(rest))
+        self.at_rest = not (self._pieces or self._data or self._name or self._after_cr)
         return events
-
-    def _is_whole_event(self, data: bytes) -> bool:
-        """One event of one line, and nothing unfinished before it: what most reads bring, so it goes the straight way."""
-        return (
-            data.startswith(b"data: ")
-            and data.endswith(b"\n\n")
-            and data.find(b"\n") == len(data) - 2
-            and b"\r" not in data
-            and len(data) <= self._limit
-            and not (self._pieces or self._data or self._name)
-        )
 
     def finish(self) -> list[Event]:
         """The stream is over: a last event without its blank line is examined still, as every provider's client does."""

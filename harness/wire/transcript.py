@@ -6,7 +6,7 @@ the attempt succeeded; `wire/outcome.py` does.
 
 import zlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -14,10 +14,17 @@ from harness.records import Usage
 from harness.wire.inflate import ENCODINGS, Inflater
 from harness.wire.limits import BODY_BYTES, OversizeError
 from harness.wire.reading import Dialect, ProviderError, Reading
-from harness.wire.sse import SseDecoder
+from harness.wire.sse import SseDecoder, plain_events
 
+HALVED = 8  # reads: so many are tried again as two halves, fewer are read one by one
+PLAIN_TRIES = 4  # failures to read so few at once: then this is a stream of something else, such as reasoning
+SEVERAL_BYTES = 1_024  # a read that is longer holds several events
 PIECES = 256  # texts of chunks that are kept apart: joined, 2,000 long answers cost their length and not an object per token
 _SSE_FIRST_BYTES = b"deir:\xef"  # data, event, id, retry, a comment, a BOM: for servers that forget the content type
+
+
+def _never(_: list[bytes]) -> None:
+    """The `plain` of a dialect that has none."""
 
 
 class Transcript:
@@ -36,6 +43,8 @@ class Transcript:
         "_document",
         "_inflater",
         "_joined",
+        "_may_be_plain",
+        "_plain",
         "_read",
         "_reasoning",
         "_sse",
@@ -83,6 +92,8 @@ class Transcript:
         self.last_byte_ns: int | None = None
         self._dialect = dialect
         self._read = dialect.read
+        self._plain = getattr(dialect, "plain", _never)
+        self._may_be_plain = PLAIN_TRIES
         self._text: list[str] = []
         self._joined: list[str] = []
         self._reasoning: list[str] = []
@@ -138,28 +149,83 @@ class Transcript:
         self._undecided = streams and self._sse is None
 
     def feed(self, stamp_ns: int, data: bytes) -> None:
-        """Body bytes that were readable at this moment. Problems are kept, not raised: the first one wins."""
-        if self.oversize is not None:
-            return
-        self.body_bytes += len(data)
-        self.last_byte_ns = stamp_ns
+        """Body bytes that were readable at this moment."""
+        self.feed_all((stamp_ns,), (data,))
+
+    def feed_all(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
+        """Body bytes of several reads, each with its stamp. Problems are kept, not raised: the first one wins."""
         try:
-            if self.body_bytes > BODY_BYTES:
-                raise OversizeError(f"the body is larger than {BODY_BYTES} bytes")
-            if self._inflater is not None:
-                data = self._inflater.feed(data)
-            if self._undecided and data:
-                self._undecided = False
-                self._sse = SseDecoder() if data[0] in _SSE_FIRST_BYTES else None
-            if self._sse is None:
-                self._document.append(data)
-                return
-            for name, event in self._sse.feed(data):
-                self._event(stamp_ns, name, event)
+            self._feed_run(stamps_ns, pieces)
         except OversizeError as too_much:
             self.oversize = str(too_much)
         except zlib.error as broken:
             self._spoil(f"compressed body: {broken}")
+        if len(self._text) > PIECES:
+            self._joined.append("".join(self._text))
+            self._text.clear()
+
+    def _feed_run(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
+        """At once, if all of it is plain text; else in halves, so that the odd event at either end costs little."""
+        n = len(pieces)
+        if self._may_be_plain and (n > 1 or (n and len(pieces[0]) > SEVERAL_BYTES)):
+            if self._feed_plain(stamps_ns, pieces):
+                return
+            if n >= HALVED:
+                self._feed_run(stamps_ns[: n // 2], pieces[: n // 2])
+                self._feed_run(stamps_ns[n // 2 :], pieces[n // 2 :])
+                return
+        for stamp_ns, data in zip(stamps_ns, pieces, strict=True):
+            if self.oversize is None:
+                self._feed(stamp_ns, data)
+
+    def _feed_plain(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> bool:
+        """Hot: what most of a stream is, whole events of visible text in whole reads. False, and nothing done, for all else."""
+        body = b"".join(pieces)
+        size = self.body_bytes + len(body)
+        if self._sse is None or not self._sse.at_rest or self._inflater is not None or size > BODY_BYTES or not self.stamps_ns:
+            return False
+        events = plain_events(body)
+        if events is None or self.ended or not all([piece.endswith(b"\n\n") for piece in pieces]):  # noqa: C419 - half the time
+            return False
+        plain = self._plain(events)
+        if plain is None:
+            self._may_be_plain -= len(pieces) < HALVED
+            return False
+        texts, model = plain
+        if model is not None:
+            self.model = model
+        if len(events) > len(pieces):
+            stamps_ns = [stamp for stamp, piece in zip(stamps_ns, pieces, strict=True) for _ in range(piece.count(b"\n") // 2)]
+        if self.first_output_ns is None:
+            self.first_output_ns = stamps_ns[0]
+        self.stamps_ns.extend(stamps_ns)
+        self.tokens += [None] * (len(events) if self.tokens else 0)
+        self._text += texts
+        self.events += len(events)
+        self.body_bytes, self.last_byte_ns = size, stamps_ns[-1]
+        return True
+
+    def _feed(self, stamp_ns: int, data: bytes) -> None:
+        self.body_bytes += len(data)
+        self.last_byte_ns = stamp_ns
+        if self.body_bytes > BODY_BYTES:
+            raise OversizeError(f"the body is larger than {BODY_BYTES} bytes")
+        if self._inflater is not None or self._undecided:
+            data = self._unpack(data)
+        if self._sse is None:
+            self._document.append(data)
+            return
+        for name, event in self._sse.feed(data):
+            self._event(stamp_ns, name, event)
+
+    def _unpack(self, data: bytes) -> bytes:
+        """The bytes without their compression, which may tell that this is an event stream."""
+        if self._inflater is not None:
+            data = self._inflater.feed(data)
+        if self._undecided and data:
+            self._undecided = False
+            self._sse = SseDecoder() if data[0] in _SSE_FIRST_BYTES else None
+        return data
 
     def close(self) -> None:
         """The body is over, by its framing or by the connection's end."""
@@ -189,7 +255,6 @@ class Transcript:
             return
 
     def _event(self, stamp_ns: int, name: bytes, data: bytes) -> None:
-        """Hot: once for each token, and written straight for the event that holds text and nothing else."""
         if self.ended or not data or data.isspace():
             return  # an empty event keeps a connection alive and says nothing
         self.events += 1
@@ -238,9 +303,6 @@ class Transcript:
         self.stamps_ns.append(stamp_ns)
         if said.content:
             self._text.append(said.content)
-            if len(self._text) > PIECES:
-                self._joined.append("".join(self._text))
-                self._text.clear()
         if said.reasoning:
             self._reasoning.append(said.reasoning)
         if said.tool:

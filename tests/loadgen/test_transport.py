@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gevent
@@ -71,9 +71,9 @@ def test_stamps_are_those_of_the_wire(transport: Transport) -> None:
             super().__init__()
             self.stamps: list[int] = []
 
-        def feed(self, stamp_ns: int, data: bytes) -> None:
-            super().feed(stamp_ns, data)
-            self.stamps.append(stamp_ns)
+        def feed_all(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
+            super().feed_all(stamps_ns, pieces)
+            self.stamps += stamps_ns
 
     with serving(paced) as (port, peers):
         sink = Stamped()
@@ -140,9 +140,9 @@ def drip(peer: Peer) -> None:
 class Tokens(Bytes):
     """A sink that counts only data lines as progress, as a transcript does."""
 
-    def feed(self, stamp_ns: int, data: bytes) -> None:
-        if b"data:" in data:
-            super().feed(stamp_ns, data)
+    def feed_all(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
+        tokens = [(stamp_ns, data) for stamp_ns, data in zip(stamps_ns, pieces, strict=True) if b"data:" in data]
+        super().feed_all([stamp_ns for stamp_ns, _ in tokens], [data for _, data in tokens])
 
 
 def late(seconds: float, *before: bytes) -> object:

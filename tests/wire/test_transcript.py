@@ -1,9 +1,12 @@
 """A response of OpenAI's dialect, replayed whole, bytewise and at every split, to text, stamps, usage and kind."""
 
 import gzip
+import itertools
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.records import Ending
 from harness.wire.dialects import openai_chat
@@ -258,3 +261,73 @@ def test_request_overrides_and_secrets() -> None:
     assert (True, None, 0) == (body["stream"], body["stream_options"], body["temperature"])
     assert {"authorization": "Bearer sk-key", "x-a": "1"}.items() <= dict(made.headers).items()
     assert b"sk-key" not in made.body
+
+
+def all_said(transcript: Transcript) -> dict[str, object]:
+    """Everything that a transcript tells, and what follows from it."""
+    names = ("text", "reasoning", "refusal", "tools", "chunks", "tokens", "events", "usage", "finish", "error", "model", "cut")
+    names += ("malformed", "ended", "first_output_ns", "body_bytes", "last_byte_ns", "usages_differ", "document")
+    said = {name: getattr(transcript, name) for name in names}
+    return said | {"stamps": list(transcript.stamps_ns), "kind": kind(transcript)}
+
+
+ODD = [
+    ROLE,
+    STOP,
+    LAST,
+    DONE,
+    event({"content": ""}),
+    event({"reasoning_content": "hm"}),
+    event({"content": "x", "reasoning_content": None, "refusal": None, "tool_calls": None}),
+    event({"content": "x"}, model="model-1"),
+    event({"content": "x"}, usage={"prompt_tokens": 1, "completion_tokens": 2}),
+    event({"content": [{"type": "text", "text": "part"}]}),
+    event({"tool_calls": [{"function": {"arguments": "{"}}]}),
+    event({"refusal": "no"}),
+    event({"content": "x"}, "length"),
+    b'data: {"choices":[{"index":1,"delta":{"content":"another choice"}}]}\n\n',
+    b'data: {"choices":[{"delta":{"content":"\\ud83d"}}]}\n\n',
+    b'data: {"error":{"message":"overloaded","code":"x"}}\n\n',
+    b"data: {broken\n\n",
+    b'data: {"choices":[{"delta":{"content":"a"}}]},{"choices":[{"delta":{"content":"b"}}]}\n\n',
+    b"event: error\ndata: {}\n\n",
+    b": ping\n\n",
+    b"data:\n\n",
+    b"data: \n\n",
+    b'data: {"choices":\ndata: [{"delta":{"content":"two lines"}}]}\n\n',
+    b'data: {"choices":[{"delta":{"content":"crlf"}}]}\r\n\r\n',
+    b'{"error": "stray"}\n',
+]
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_many_reads_at_once_say_what_they_say_one_by_one(data: st.DataObject) -> None:
+    """A stream of plain and odd events, cut anywhere and handed over in batches, gives the transcript of single reads."""
+    plain = st.lists(st.sampled_from(WORDS), min_size=1, max_size=30)
+    parts = data.draw(st.lists(plain | st.lists(st.sampled_from(ODD), max_size=2), max_size=6))
+    events = [each for part in parts for each in part]
+    sizes = data.draw(st.lists(st.integers(1, 4), min_size=len(events), max_size=len(events)))
+    body = b"".join(events)
+    cuts = [sum(map(len, events[:end])) for end in itertools.accumulate(sizes) if end < len(events)]
+    cuts = sorted({*cuts, *data.draw(st.lists(st.integers(0, len(body)), max_size=2))} - {0, len(body)})
+    pieces = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    batched = Transcript(openai_chat)
+    batched.begin(200, SSE)
+    batch = data.draw(st.integers(1, 50))
+    for start in range(0, len(pieces), batch):
+        batched.feed_all(range(start, min(start + batch, len(pieces))), pieces[start : start + batch])
+    batched.close()
+    assert all_said(heard(body, cuts)) == all_said(batched)
+
+
+def test_plain_text_takes_the_short_way() -> None:
+    """The decode of many at once is used: with its `read` gone, a dialect still hears a run of text that has begun."""
+    transcript = Transcript(openai_chat)
+    transcript.begin(200, SSE)
+    transcript.feed(0, ROLE)
+    transcript.feed(1, WORDS[0])
+    transcript._read = None  # type: ignore[assignment]
+    transcript.feed_all([2, 3, 4], [WORDS[1], WORDS[2], WORDS[0] + WORDS[1]])
+    assert "Grüße,\u2028 WeltGrüße,\u2028" == transcript.text
+    assert [1, 2, 3, 4, 4] == list(transcript.stamps_ns)

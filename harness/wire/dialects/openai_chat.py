@@ -5,7 +5,7 @@ the last one counts); prompt_tokens includes cached tokens, completion_tokens in
 """
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -88,7 +88,33 @@ class _Complaint(msgspec.Struct):
     code: Any = None
 
 
+class _PlainDelta(msgspec.Struct, gc=False):
+    content: Annotated[str, msgspec.Meta(min_length=1)]
+    reasoning_content: Literal[""] | None = None
+    reasoning: Literal[""] | None = None
+    refusal: Literal[""] | None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class _PlainChoice(msgspec.Struct, gc=False):
+    delta: _PlainDelta
+    message: None = None
+    finish_reason: Literal[""] | None = None
+    index: Literal[0] = 0
+
+
+class _PlainChunk(msgspec.Struct, gc=False):
+    """A chunk that is a piece of visible text and nothing else: its decoder checks what `read` would look at."""
+
+    choices: tuple[_PlainChoice]
+    model: str | None = None
+    usage: None = None
+    error: None = None
+
+
 _decode = msgspec.json.Decoder(_Chunk).decode
+_decode_plain = msgspec.json.Decoder(list[_PlainChunk]).decode
 _decode_complaint = msgspec.json.Decoder(_Complaint).decode
 _NOTHING = _Delta()
 
@@ -115,13 +141,27 @@ def request(call: Call, target: Target, key: str | None) -> WireRequest:
 
 
 def read(name: bytes, data: bytes) -> Reading:
-    """One event of the stream."""
-    if len(data) < SHORTEST_JSON and data.strip() == b"[DONE]":
-        return Reading(end=True)
-    chunk = _chunk(data)
+    """One event of the stream. Hot, and straight for the chunk that has one choice with a piece of text."""
+    try:
+        chunk = _decode(data)
+    except msgspec.DecodeError:
+        if len(data) < SHORTEST_JSON and data.strip() == b"[DONE]":
+            return Reading(end=True)
+        chunk = _chunk(data)
     if chunk.error or name == b"error" or (chunk.choices is None and _complaint(data).object == "error"):
         return Reading(error=_provider_error(_complaint(data)))
     return _reading(chunk)
+
+
+def plain(events: list[bytes]) -> tuple[list[str], str | None] | None:
+    """The texts of these events and the model they name, by one decode; None if one of them is anything but visible text."""
+    try:
+        chunks = _decode_plain(b"[%b]" % b",".join(events))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if len(chunks) != len(events):
+        return None
+    return [chunk.choices[0].delta.content for chunk in chunks], chunks[-1].model
 
 
 def read_whole(body: bytes) -> Reading:
@@ -178,7 +218,8 @@ def _reading(chunk: _Chunk) -> Reading:
         answer.model = chunk.model
     if chunk.usage is not None:
         answer.usage = _usage(chunk.usage)
-    choice = _first(chunk.choices)
+    choices = chunk.choices
+    choice = choices[0] if choices and choices[0].index == 0 else _first(choices)
     if choice is None:
         return answer
     delta = choice.delta or choice.message or _NOTHING
@@ -197,11 +238,7 @@ def _reading(chunk: _Chunk) -> Reading:
 
 def _first(choices: list[_Choice] | None) -> _Choice | None:
     """The choice that is the answer; None where a chunk has none, or only further ones of n > 1."""
-    if not choices:
-        return None
-    if choices[0].index == 0:
-        return choices[0]
-    return next((each for each in choices if each.index == 0), None)
+    return next((each for each in choices or () if each.index == 0), None)
 
 
 def _joined(parts: list[Any]) -> str:
