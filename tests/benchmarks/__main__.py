@@ -54,7 +54,8 @@ def _rows(name: str, benchmark: ModuleType, options: Options) -> list[list[str]]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="What the hot path costs, as ratios.")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*ALL, []], help=f"{', '.join(ALL)}; all but peers without a name")
+    names = f"{', '.join(ALL)}; without a name all but peers"
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*ALL, []], help=names)
     parser.add_argument("--streams", type=int, nargs="+", default=Options.streams, help="how many at once")
     parser.add_argument("--rounds", type=int, default=Options.rounds)
     parser.add_argument("--c-client", type=Path, help="a C client to stand beside; the README says what it has to print")

@@ -57,7 +57,8 @@ def row(rounds: Sequence[tuple[Case, Figures]]) -> list[str]:
 
 def _figures(pairs: Sequence[Pair]) -> Figures:
     """`zero gaps` has to be none: chunks of one read have no gap between them, and none is made up."""
-    chunks, together, late = (sum(getattr(pair.said, name) for pair in pairs) for name in ("chunks", "coalesced", "late_coalesced"))
+    names = ("chunks", "coalesced", "late_coalesced")
+    chunks, together, late = (sum(getattr(pair.said, name) for pair in pairs) for name in names)
     sent = sum(len(pair.sent.sent_ns) for pair in pairs)
     close = sum(later - earlier < TOGETHER_NS for pair in pairs for earlier, later in pairwise(pair.sent.sent_ns))
     tokens = sum(sum(pair.sent.chunk_tokens) for pair in pairs)

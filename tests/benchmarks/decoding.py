@@ -17,7 +17,7 @@ TIMES = 5
 
 
 def longest_step_ms(served: Served, asked: Question) -> float:
-    """Of the answer to this question, decoded read by read; the best of some times, so that it is ours and not a neighbour's."""
+    """Of the answer to this question, decoded read by read; the best of some times, since a neighbour may be the cause."""
     reads = _reads(served.port, _request(asked))
     return min(_longest_ns(reads) for _ in range(TIMES)) / 1e6
 

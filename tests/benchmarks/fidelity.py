@@ -62,10 +62,10 @@ def measure(case: Case, _: Options) -> Round:
     """One round, 15 to 40 s."""
     task = case.work if case.spread else replace(case.work, warmup_s=0.0)
     asked = work.questions(answer_tokens=_scattered if case.spread else TOKENS)
+    hog = processes.burning(processes.CLIENT_CORE) if case.burning else nullcontext()
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as name:
-        with rig.simulating(task.candidate, asked, Path(name)) as served:
-            with processes.burning(processes.CLIENT_CORE) if case.burning else nullcontext():
-                ours = rig.signoff(served, task.load, asked)
+        with rig.simulating(task.candidate, asked, Path(name)) as served, hog:
+            ours = rig.signoff(served, task.load, asked)
         return _round(case, list(matching.matched(ours.run, served.truth())), ours.verdict)
 
 

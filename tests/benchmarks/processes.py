@@ -72,9 +72,9 @@ def descent(pid: int) -> Iterator[int]:
     """The process and its children's children, as far as they live."""
     yield pid
     with suppress(*GONE):
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
             with suppress(*GONE):
-                for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
+                for child in (thread / "children").read_text().split():
                     yield from descent(int(child))
 
 

@@ -1,4 +1,4 @@
-"""Short answers that are not streamed, on keep-alive connections: requests/s and processor time for each, beside plain Locust."""
+"""Short answers that are not streamed, kept alive: requests/s and processor time for each, beside plain Locust."""
 
 import tempfile
 from collections.abc import Sequence

@@ -4,17 +4,18 @@ Another simulator serves the same to `signoff run` over TLS.
 """
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.simulator.truth import Delivery
-from tests.benchmarks import bare_client, rig, work
+from tests.benchmarks import bare_client, certificates, rig, work
 from tests.benchmarks.matching import sent_between
 from tests.benchmarks.options import Options
 from tests.benchmarks.processes import Used
 from tests.benchmarks.rig import Measured
-from tests.benchmarks.work import Work
+from tests.benchmarks.work import Question, Work
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,16 @@ def measure(task: Work, options: Options) -> Round:
             bare = rig.client(bare_client.words(served.url, task.streams, task.warmup_s, task.measure_s, stream=True))
             c = None if options.c_client is None else rig.client(_c_words(options.c_client, served.port, task))
             plain = rig.signoff(served, task.load, asked)
-        return Round(task, bare, c, Run(plain, served.truth()), over_tls(task, folder))
+        return Round(task, bare, c, Run(plain, served.truth()), _over_tls(task, asked))
 
 
-def over_tls(task: Work, folder: Path) -> Run:
-    raise NotImplementedError
+def _over_tls(task: Work, asked: Sequence[Question]) -> Run:
+    with tempfile.TemporaryDirectory(prefix="signoff-bench-") as name:
+        folder = Path(name)
+        made = certificates.issue(folder)
+        with rig.simulating(task.candidate, asked, folder, tls=made.server) as served:
+            ours = rig.signoff(served, task.load, asked, tls={"ca_file": str(made.authority)})
+        return Run(ours, served.truth())
 
 
 def _us(used: Used, truth: list[Delivery]) -> float:

@@ -18,8 +18,8 @@ HEAD = (
     *("KB/user not begun", "KB/user streaming", "KB/user parked"),
 )
 FEW, MANY = 100, 5_000
-TOKENS, GAP_S = 8, 1.0  # slow streams, so that the simulator keeps up with thousands
-BLOCK_S = 10.0
+TOKENS, GAP_S = 5, 1.0  # slow streams, so that the simulator keeps up with thousands
+BLOCK_S = 5.0
 SEED = 5  # draws the order few, many, few, many
 KB, MB = 1e3, 1e6
 
@@ -81,9 +81,8 @@ def _run(levels: list[int], case: Case, repetitions: int) -> Measured:
     candidate = Candidate(name=work.NAME, model=work.MODEL, ttft=gap, itl=gap, accuracy=1.0)
     load = {"levels": levels, "warmup_s": case.block_s, "measure_s": case.block_s, "repetitions": repetitions, "seed": SEED}
     asked = work.questions(answer_tokens=TOKENS)
-    with tempfile.TemporaryDirectory(prefix="signoff-bench-") as name:
-        with rig.simulating(candidate, asked, Path(name)) as served:
-            return rig.signoff(served, load, asked)
+    with tempfile.TemporaryDirectory(prefix="signoff-bench-") as name, rig.simulating(candidate, asked, Path(name)) as served:
+        return rig.signoff(served, load, asked)
 
 
 def _rss(ours: Measured, block: Block) -> float:
@@ -93,7 +92,7 @@ def _rss(ours: Measured, block: Block) -> float:
 
 
 def _starting(ours: Measured, streaming: Block) -> tuple[float, float]:
-    """From the worker's first word to the first block, for which all must be there; and from the crowd's own to its last sent."""
+    """From the worker's first word to the first block, for which all must be there; from their own block to the last sent."""
     begun_ns = ours.worker_began_ns
     opened_ns = min(mark.at_ns for _, mark in ours.run.marks)
     crowd = next(mark.at_ns for _, mark in ours.run.marks if mark.block == streaming.id - 1 and mark.edge == "open")

@@ -1,4 +1,4 @@
-"""What every client of a round has to do: so many streams, of so many tokens, so far apart; and the questions that are asked."""
+"""What every client of a round has to do: so many streams of so many tokens, so far apart; and what is asked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -95,7 +95,7 @@ def _row(rounds: Sequence[Round], ours: Sequence[Round] | None) -> list[str]:
     def ratio(task: str, name: str) -> str:
         value = absolute(task, name)
         base = None if ours is None or ours is rounds else middle(getattr(getattr(each, task), name) for each in ours)
-        return figure(value) + (f" ({figure(value / base)}×)" if value is not None and base else "")
+        return figure(value) + (f" (x {figure(value / base)})" if value is not None and base else "")
 
     def error(task: str, name: str) -> str:
         value = absolute(task, name)

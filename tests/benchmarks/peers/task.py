@@ -58,8 +58,9 @@ class Task:
     def prepare(self) -> None:
         """Prompts, and a tokenizer of whole words where the hub's cache would have one."""
         prompts = (work.prompt(f"q{number}") for number in range(self.warmup + self.requests))
+        rows = ({"text": each, "prompt": each, "output_tokens": self.tokens} for each in prompts)
         with self.prompts.open("w") as lines:
-            lines.writelines(json.dumps({"text": each, "prompt": each, "output_tokens": self.tokens}) + "\n" for each in prompts)
+            lines.writelines(json.dumps(row) + "\n" for row in rows)
         self.tokenizer.mkdir(parents=True)
         for name, content in _TOKENIZER_FILES.items():
             (self.tokenizer / name).write_text(json.dumps(content))
