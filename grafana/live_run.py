@@ -20,6 +20,7 @@ def live_run() -> Json:
         ("Throughput", _throughput()),
         ("Errors", _errors()),
         ("Spend", _spend()),
+        ("Client", _client()),
     ]
     variables = [
         labels_variable("endpoint", "signoff_attempts_total"),
@@ -162,6 +163,30 @@ def _spend() -> list[Json]:
             f"All spend over all attempts so far; cost per successful task needs the grades and is in the report. {PRICED}",
             "currencyUSD",
             [query(per_attempt, "{{endpoint}}"), slo('metric="usd_per_attempt"')],
+        ),
+    ]
+
+
+def _client() -> list[Json]:
+    judged = "Beyond signoff's limits, which the report holds it to, the run is INVALID(client_limited)."
+    return [
+        timeseries(
+            "Load processes: processor",
+            f"Used, and waited for while ready to run, as shares of one core. {judged}",
+            "percentunit",
+            [
+                query("signoff_client_cpu_ratio", "worker {{worker}}: used"),
+                query("signoff_client_wait_ratio", "worker {{worker}}: waited for"),
+            ],
+        ),
+        timeseries(
+            "Load processes: lateness",
+            f"How long what comes at any moment waits for a look (hub), and how long bytes had been there (read). {judged}",
+            "s",
+            [
+                query("signoff_client_hub_lag_p99_seconds", "worker {{worker}}: hub lag p99"),
+                query("signoff_client_read_lag_p99_seconds", "worker {{worker}}: read lag p99"),
+            ],
         ),
     ]
 

@@ -176,11 +176,24 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     scheduled_ns: int | None = None
 
 
+class LateJoin(Frozen, frozen=True, array_like=True):
+    """Chunks that were read together in a read that came late: what is known of when they came.
+
+    gap_ns   from the read before to this one; None for the first
+    wait_ns  how long before the stamp of this read its socket had been found empty: all its chunks came within that time
+    chunks   how many but the last, whose stamp it is
+    """
+
+    gap_ns: int | None
+    wait_ns: int
+    chunks: int
+
+
 class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
-    chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap
-    late_coalesced  those of them in a read that came late: it may be this client that joined them
+    chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
+                    `late_coalesced` of those in a read that came late (`late_joins`), so that it may be us who joined them
     clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
@@ -213,6 +226,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     lag_max_ns: int | None = None
     icl: tuple[tuple[int, int], ...] = ()
     icl_max_ns: int | None = None
+    late_joins: tuple[LateJoin, ...] = ()
     itl: tuple[tuple[int, int], ...] | None = None
     usage: Usage | None = None
     finish: str | None = None
@@ -221,6 +235,39 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     answer_chars: int | None = None
     error: str | None = None
     error_code: str | None = None
+
+
+# (ns, how many) by rising ns; rounded up by at most 1/16 or 33 us, so that few are written.
+Spread = tuple[tuple[int, int], ...]
+
+
+class Health(Frozen, frozen=True, tag_field="t", tag="health"):
+    """A second of a load process as it saw itself; the interval ends at `at_ns` and never crosses the edge of a block.
+
+    cpu_ratio    processor time of the process (user and system) over the interval
+    wait_ratio   time in which its main thread, where all load is made, could run and had no processor, over the interval
+    gaps         times between two looks at the sockets
+    reads        how long the newest bytes of a read had been readable; older ones of the same read show in `gaps` only
+    read_n       all reads of the interval: `reads` holds an even choice where they are many, read_max_ns is of all
+    gc_ns        all pauses of the garbage collector together; gc_max_ns the longest
+    backlog      most pieces of decoding work that waited at once
+    """
+
+    at_ns: int
+    interval_ns: int
+    cpu_ratio: float
+    wait_ratio: float | None = None
+    gaps: Spread = ()
+    gap_max_ns: int | None = None
+    reads: Spread = ()
+    read_n: int = 0
+    read_max_ns: int | None = None
+    gc_n: int = 0
+    gc_ns: int = 0
+    gc_max_ns: int = 0
+    backlog: int = 0
+    open_fds: int = 0
+    in_flight: int = 0
 
 
 class Finding(Frozen, frozen=True, tag_field="t", tag="finding"):
@@ -233,7 +280,7 @@ class Finding(Frozen, frozen=True, tag_field="t", tag="finding"):
     invalid: bool = False
 
 
-JournalLine = JournalHead | BlockMark | AttemptStart | AttemptEnd | Finding
+JournalLine = JournalHead | BlockMark | AttemptStart | AttemptEnd | Health | Finding
 
 
 class Answer(Frozen, frozen=True):

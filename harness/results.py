@@ -22,6 +22,7 @@ from harness.records import (
     BlockMark,
     Finding,
     GradeRow,
+    Health,
     JournalHead,
     JournalLine,
     Manifest,
@@ -43,7 +44,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that the report stage reads. `torn` lines could not be read back and are counted, never guessed."""
+    """All that the report stage reads. `torn` lines could not be read back and are counted, never guessed.
+
+    marks and health come with the number of their worker.
+    """
 
     path: Path
     manifest: Manifest
@@ -51,6 +55,7 @@ class Run:
     marks: list[tuple[int, BlockMark]]
     findings: list[Finding]
     grades: dict[tuple[str, str], GradeRow] = field(default_factory=dict)
+    health: list[tuple[int, Health]] = field(default_factory=list)
     torn: int = 0
 
 
@@ -155,6 +160,7 @@ def read_run(path: Path) -> Run:
         marks=reader.marks,
         findings=[*manifest.findings, *reader.findings, *_doubts(manifest, len(journals), reader.torn)],
         grades=read_grades(path),
+        health=reader.health,
         torn=reader.torn,
     )
 
@@ -210,6 +216,7 @@ class _JournalReader:
     def __init__(self) -> None:
         self.marks: list[tuple[int, BlockMark]] = []
         self.findings: list[Finding] = []
+        self.health: list[tuple[int, Health]] = []
         self.torn = 0
         self._starts: dict[str, tuple[AttemptStart, int]] = {}
         self._ends: dict[str, AttemptEnd] = {}
@@ -224,6 +231,8 @@ class _JournalReader:
                     worker = line.worker
                 case BlockMark():
                     self.marks.append((worker, line))
+                case Health():
+                    self.health.append((worker, line))
                 case Finding():
                     self.findings.append(line)
                 case AttemptStart():

@@ -59,7 +59,7 @@ def begin(conductor: Conductor, run: Path, metrics: str) -> None:
     """Status lines and exporter, from the moment the conductor exists. `metrics` is HOST:PORT, or empty for none."""
     shown = [_Status(conductor).show]
     if metrics:
-        exporter = Exporter(conductor.totals, _info(run))
+        exporter = Exporter(conductor.totals, _info(run), conductor.health)
         host, port = exporter_address(metrics)
         exporter.start(port, host)
         shown.append(exporter.show)

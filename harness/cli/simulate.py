@@ -4,7 +4,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -12,11 +12,15 @@ import typer
 from harness import assembly, scenario_file
 from harness.errors import ExitCode, HarnessError
 
+if TYPE_CHECKING:
+    from harness.simulator.authority import Authority
+
 
 def simulate(
     scenario: Annotated[str, typer.Argument(help="A scenario's folder or file, or a bundled name.")],
     port: Annotated[int, typer.Option(min=0, max=65_535, help="First port; each candidate has one. 0: any free ones.")] = 8100,
     truth: Annotated[Path | None, typer.Option(help="File for what was really sent, one JSON line a request.")] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Serve HTTPS, with an authority made for this time.")] = False,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; repeatable.")] = None,
 ) -> ExitCode:
     """Serve the scenario's simulated endpoints; prints their addresses."""
@@ -25,11 +29,19 @@ def simulate(
     if config is None:
         remedy = "give an endpoint a `simulated:` section instead of base_url"
         raise HarnessError("no endpoint is simulated", where=str(loaded.path), remedy=remedy)
-    with tempfile.TemporaryDirectory(prefix="signoff-") as folder:
-        simulator = assembly.Simulator(config, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="signoff-") as name:
+        folder = Path(name)
+        authority = _authority(folder) if tls else None
+        if authority is not None:
+            config = msgspec.structs.replace(config, tls=authority.tls)
+        simulator = assembly.Simulator(config, folder)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             print(msgspec.json.encode(simulator.urls).decode(), flush=True)
+            if authority is not None:
+                print(
+                    f"authority, as long as this serves: {authority.ca_file}\ntls: {{ca_file: {authority.ca_file}}}", flush=True
+                )
             print("serving; Ctrl-C ends it", file=sys.stderr)
             simulator.wait()
         except KeyboardInterrupt:
@@ -37,3 +49,9 @@ def simulate(
         finally:
             simulator.stop()
     return ExitCode.OK
+
+
+def _authority(folder: Path) -> "Authority":
+    from harness.simulator import authority  # noqa: PLC0415 - loads cryptography, which nothing else here needs
+
+    return authority.make(folder)

@@ -11,7 +11,7 @@ import numpy as np
 from harness.loadgen.exchange import Exchange
 from harness.measure import histogram, timing
 from harness.measure.histogram import Values
-from harness.records import Answer, AttemptEnd, AttemptStart
+from harness.records import Answer, AttemptEnd, AttemptStart, LateJoin
 from harness.wire.limits import ERROR_CHARS
 from harness.wire.outcome import classify
 from harness.wire.reading import Dialect
@@ -64,10 +64,11 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     text = _clean(transcript.text, asked.key)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
     streamed = not (transcript.whole or NO_FIRST_TOKEN & set(kind.flags))
+    joins = gaps.joins if streamed else ()
     end = AttemptEnd(
         id=start.id,
         kind="internal" if exchange.bug is not None else kind.kind,
-        flags=(*kind.flags, *_own_flags(exchange, kind.flags, transcript.first_token_ns in late_ns)),
+        flags=(*kind.flags, *_our_flags(exchange, joins)),
         http_status=exchange.parser.status,
         sent_ns=exchange.sent_ns,
         headers_ns=exchange.parser.head_ns,
@@ -84,13 +85,14 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         chunks=transcript.chunks,
         first_chunk_tokens=transcript.first_chunk_tokens,
         coalesced=gaps.coalesced,
-        late_coalesced=gaps.late,
+        late_coalesced=sum(join.chunks for join in joins),
         clamped=exchange.clamped,
         unstamped=exchange.unstamped,
         window_chunks=_inside(transcript, window),
         lag_max_ns=exchange.lag_max_ns if exchange.lag_max_ns >= 0 else None,
         icl=histogram.bucket_counts(gaps.icl_ns) if streamed and len(gaps.icl_ns) else (),
         icl_max_ns=gaps.icl_max_ns if streamed else None,
+        late_joins=joins,
         itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
         finish=_short(_clean(transcript.finish, asked.key)),
@@ -113,12 +115,12 @@ def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:
     return found
 
 
-def _own_flags(exchange: Exchange, flags: Sequence[str], first_is_late: bool) -> Iterator[str]:
-    """What is odd on our side."""
+def _our_flags(exchange: Exchange, joins: Sequence[LateJoin]) -> Iterator[str]:
+    """What is to be said of an attempt because of us."""
     if exchange.detail == DRAIN_LIMIT:
         yield "drain_limit"
-    if first_is_late and "ttft_bound" in flags:
-        yield "late_first_token"
+    if joins and joins[0].gap_ns is None:
+        yield timing.LATE_FIRST_TOKEN
 
 
 def _inside(transcript: Transcript, window: Window | None) -> int:

@@ -19,7 +19,7 @@ from harness import results
 from harness.errors import ExitCode, StorageError, worst
 from harness.loadgen import messages
 from harness.measure.recorder import Totals
-from harness.records import Block, Finding, Manifest
+from harness.records import Block, Finding, Health, Manifest
 
 log = logging.getLogger(__name__)
 BYE_S = 15.0
@@ -43,10 +43,11 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Conductor:
-    """`totals` are the merged counts of all workers; `on_progress` is called about once a second."""
+    """`totals` are the merged counts of all workers, `health` is how each is; `on_progress` is called about once a second."""
 
     def __init__(self, runner: Any, run: Path, manifest: Manifest, workers: int, drain_s: float) -> None:
         self.totals = Totals()
+        self.health: dict[int, Health] = {}
         self.populated, self.over = Event(), Event()
         self.on_progress: Callable[[Progress], object] | None = None
         self.population = workers * -(-max(block.concurrency for block in manifest.plan) // workers)
@@ -218,6 +219,8 @@ class Conductor:
     def _on_interval(self, interval: messages.Interval) -> None:
         self._state[interval.index] = interval
         self.totals.merge(interval.counts)
+        if interval.health is not None:
+            self.health[interval.index] = interval.health
         if interval.storage is not None and ExitCode.STORAGE not in self._codes:
             self._codes.add(ExitCode.STORAGE)
             self._find("storage", interval.storage, "attempts could not be written down", "free space and run again")

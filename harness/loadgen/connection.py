@@ -24,7 +24,7 @@ from harness.wire.limits import BODY_BYTES, HEAD_BYTES
 READ_BYTES = 32_768
 WAITING_BYTES = 131_072  # of one response that may wait: past it, reading pays for decoding
 CLAMP_NOTED_NS = 100_000
-LATE_NS = 2_500_000  # since a socket was last found empty: two ticks and a half
+LATE_NS = 2_000_000  # between two looks, of which there is one a millisecond: what was read after more may have come apart
 PIECE_BYTES = 65_536  # of a request, encrypted and handed to the kernel at a time
 TURN_BYTES = 262_144  # of a request, sent without looking at other sockets: 0.3 ms
 _CONNECTING, _HANDSHAKE, _OPEN = range(3)
@@ -249,12 +249,12 @@ class Connection:
             stamp_ns = floor_ns
         if stamp_ns < exchange.read_ns:  # noqa: PLR1730 - a call of max() for each token
             stamp_ns = exchange.read_ns
-        exchange.read_ns = stamp_ns
         lag_ns = now_ns - stamp_ns
         drain.read_lags_ns.append(lag_ns)
         exchange.lag_max_ns = max(exchange.lag_max_ns, lag_ns)
         if stamp_ns - floor_ns > LATE_NS:
-            exchange.late.extend((stamp_ns, stamp_ns - floor_ns))
+            exchange.late.extend((stamp_ns, stamp_ns - max(floor_ns, exchange.read_ns)))
+        exchange.read_ns = stamp_ns
         return stamp_ns
 
     def _take(self, exchange: Exchange, stamp_ns: int, data: bytes) -> None:

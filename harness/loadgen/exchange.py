@@ -98,6 +98,7 @@ class Exchange:
         "stamps_ns",
         "tls_ns",
         "unstamped",
+        "waker",
     )
 
     def __init__(self, sink: Sink, deadlines: Deadlines, now_ns: int, method: str = "POST") -> None:
@@ -124,6 +125,7 @@ class Exchange:
         self.decode_at = QUEUE_BYTES
         self.is_queued = self.may_wait = False
         self._began = self._finished = False
+        self.waker = _soon
         self._waiter: Waiter | None = None
 
     # the user's side -------------------------------------------------------------------------------------------------
@@ -206,10 +208,10 @@ class Exchange:
     # the drain's side ------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Schedule the waiting greenlet. Safe from the hub and from other greenlets: the switch itself is the hub's."""
+        """Let the waiting greenlet go on. Safe from the hub and from other greenlets: the switch itself is the hub's."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
-            get_hub().loop.run_callback(waiter.switch, None)
+            self.waker(waiter)
 
     def end(self, ending: Ending, now_ns: int, detail: str | None = None) -> None:
         """The first ending counts; one that has been read already comes before what is only noticed now."""
@@ -257,6 +259,11 @@ class Exchange:
         """No deadline can begin and pass within less than this."""
         limits = self.deadlines
         return _ns(min(limits.connect, limits.headers, limits.first_token, limits.idle, limits.total))
+
+
+def _soon(waiter: Waiter) -> None:
+    """Of an exchange that no drain knows yet."""
+    get_hub().loop.run_callback(waiter.switch, None)
 
 
 def _ns(seconds: float) -> int:

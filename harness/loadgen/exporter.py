@@ -23,7 +23,8 @@ from harness.loadgen.conductor import Progress
 from harness.measure.histogram import HIGHEST_NS, Histogram, bucket_counts
 from harness.measure.recorder import Cell, CellTotals, Totals
 from harness.measure.slo import Objective
-from harness.records import Rates
+from harness.measure.spread import quantile_ns, wait_ns
+from harness.records import Health, Rates
 
 DEFAULT_PORT = 9646  # Locust's in Prometheus's list of default ports
 CONNECTIONS = 32
@@ -73,11 +74,37 @@ _LATENCIES = {
 }
 
 
-class Exporter:
-    """Serves /metrics from the hub of the process that merges: a scrape and a merge cannot interleave, so nothing is locked."""
+def _seconds(duration_ns: float | None) -> float | None:
+    return None if duration_ns is None else duration_ns / NS_PER_S
 
-    def __init__(self, totals: Totals, info: RunInfo) -> None:
+
+# Each of them is of the last second; `measure.health` has the limits beyond which a run is INVALID(client_limited).
+_CLIENT: tuple[tuple[str, str, Callable[[Health], float | None]], ...] = (
+    ("cpu_ratio", "Processor time of a load process, as a share of one core.", lambda sample: sample.cpu_ratio),
+    ("wait_ratio", "Time in which a load process could run and had no processor.", lambda sample: sample.wait_ratio),
+    (
+        "hub_lag_p99_seconds",
+        "How long what comes at any moment waits, at most 99 % of the time, until a load process looks at its sockets.",
+        lambda sample: _seconds(wait_ns(sample.gaps, 0.99)),
+    ),
+    (
+        "read_lag_p99_seconds",
+        "How long the newest bytes of a read had been readable in a load process, p99.",
+        lambda sample: _seconds(quantile_ns(sample.reads, 0.99)),
+    ),
+    ("backlog", "Most pieces of decoding work that waited at once in a load process.", lambda sample: sample.backlog),
+)
+
+
+class Exporter:
+    """Serves /metrics from the hub of the process that merges: a scrape and a merge cannot interleave, so nothing is locked.
+
+    `workers` has the newest sample of each load process, by its number; it changes while the run goes on, as `totals` do.
+    """
+
+    def __init__(self, totals: Totals, info: RunInfo, workers: Mapping[int, Health] | None = None) -> None:
         self._totals, self._info = totals, info
+        self._workers = {} if workers is None else workers
         self._progress: Progress | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -119,6 +146,7 @@ class Exporter:
         yield from _counts(cells, self._info.rates)
         for metric in _LATENCIES:
             yield from _latency(metric, cells)
+        yield from _client(self._workers)
 
     def _answer(self, environ: Mapping[str, str], start_response: Callable[..., Any]) -> Iterator[bytes]:
         encode, content_type = choose_encoder(environ.get("HTTP_ACCEPT", ""))
@@ -158,6 +186,17 @@ def _position(progress: Progress) -> Iterator[Metric]:
     yield _per_cell(GaugeMetricFamily, "active_users", "Users that send requests now; none while a block drains.", at_work)
     in_flight = [(where, progress.in_flight)]
     yield _per_cell(GaugeMetricFamily, "in_flight_requests", "Requests that were sent and have not ended.", in_flight)
+
+
+def _client(workers: Mapping[int, Health]) -> Iterator[Metric]:
+    """How each load process is; what one does not know has no sample."""
+    for name, about, read in _CLIENT:
+        metric = GaugeMetricFamily(f"signoff_client_{name}", about, labels=("worker",))
+        for index, sample in sorted(workers.items()):
+            value = read(sample)
+            if value is not None:
+                metric.add_metric((str(index),), value)
+        yield metric
 
 
 def _counts(cells: Cells, rates: Mapping[str, Rates | None]) -> Iterator[Metric]:

@@ -156,6 +156,7 @@ class Member:
             started=worker.started,
             ended=worker.ended,
             storage=worker.storage,
+            health=worker.health(),
         )
         self._say(messages.INTERVAL, interval)
 

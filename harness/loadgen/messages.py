@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.records import Block, Frozen
+from harness.records import Block, Frozen, Health
 
 _NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat")
 HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT = (f"signoff.{name}" for name in _NAMES)
@@ -65,6 +65,7 @@ class Interval(Frozen, frozen=True):
     started: int
     ended: int
     storage: str | None = None
+    health: Health | None = None
 
 
 class Bye(Frozen, frozen=True):

@@ -21,6 +21,7 @@ from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import Exchange
 from harness.loadgen.gate import Gate
+from harness.loadgen.health import Watch
 from harness.loadgen.plan import share
 from harness.loadgen.port import Port
 from harness.loadgen.resolver import Resolver
@@ -35,6 +36,7 @@ from harness.records import (
     Call,
     Ending,
     Finding,
+    Health,
     JournalHead,
     Manifest,
     Phase,
@@ -68,8 +70,8 @@ class Worker:
         self, run: Path, manifest: Manifest, calls: tuple[Call, ...], keys: Mapping[str, str | None], index: int, count: int
     ) -> None:
         scenario = Scenario.model_validate(manifest.scenario)
-        self.gate = Gate()
         self.drain = Drain()
+        self.gate = Gate(self.drain.wake)
         self.recorder = Recorder()
         self.in_flight = self.started = self.ended = 0
         self.storage: str | None = None
@@ -100,6 +102,7 @@ class Worker:
                 wall_ns=time.time_ns(),
             )
         )
+        self._watch = Watch(self.drain)
 
     # blocks ----------------------------------------------------------------------------------------------------------
 
@@ -130,9 +133,11 @@ class Worker:
             exchange.end(Ending.CANCELLED, time.monotonic_ns(), attempt.DRAIN_LIMIT if at_limit else "cut by the user")
 
     def _mark(self, block: Block, edge: str, users: int) -> int:
-        now_ns = time.monotonic_ns()
-        self._write(self._journal, BlockMark(block=block.id, edge=edge, at_ns=now_ns, users=users))  # type: ignore[arg-type]
-        return now_ns
+        """Samples of this process end exactly where blocks do."""
+        sample = self._watch.sample(self.in_flight)
+        self._write(self._journal, sample)
+        self._write(self._journal, BlockMark(block=block.id, edge=edge, at_ns=sample.at_ns, users=users))  # type: ignore[arg-type]
+        return sample.at_ns
 
     # attempts --------------------------------------------------------------------------------------------------------
 
@@ -235,6 +240,14 @@ class Worker:
         self.storage = self.storage or str(failed)
         self.gate.close()
 
+    # how it is ---------------------------------------------------------------------------------------------------------
+
+    def health(self) -> Health | None:
+        """The newest sample of this process; call it once a second. Each one is in the journal, too."""
+        if self._watch.due and not self.closed:
+            self._write(self._journal, self._watch.sample(self.in_flight))
+        return self._watch.newest
+
     # the end ---------------------------------------------------------------------------------------------------------
 
     def sync(self) -> None:
@@ -254,6 +267,7 @@ class Worker:
             self._write(self._journal, finding)
         self.sync()
         self.closed = True
+        self._watch.close()
         self._journal.close()
         self._answers.close()
         return findings

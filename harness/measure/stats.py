@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 CONFIDENCE = 0.95
+ANSWERS = 30  # fewer answers than this do not show how much answers differ, however many gaps they have
 
 
 def sample_floor(q: float, confidence: float = CONFIDENCE) -> int:

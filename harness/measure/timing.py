@@ -4,15 +4,16 @@ The rule: a metric whose stamps did not all happen is None, never 0. Service vie
 request byte goes out on an established connection; scheduled views begin at the intended arrival, so they hold every wait.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.records import AttemptEnd, AttemptStart
+from harness.records import AttemptEnd, AttemptStart, LateJoin
 
 UNSURE_SHARE = 20  # a gap is known well enough when the moment it ended is known to a twentieth of it
+LATE_FIRST_TOKEN = "late_first_token"  # noqa: S105 - a flag of attempts: what was read with later ones, and late
 NOTHING_LATE: Mapping[int, int] = {}
 
 Durations = NDArray[np.int64]
@@ -98,14 +99,14 @@ class Gaps(NamedTuple):
     icl_ns     inter-chunk latency: one per pair of successive reads that carried tokens, but for those that nobody knows
     itl_ns     inter-token latency: one per token of the later read; None where the tokens of a read are unknown
     coalesced  chunks that were read together with the one before, which therefore have no gap of their own
-    late       those of them in a read that came late, so that it may be us who joined them
+    joins      of those, the reads that came late, so that it may be us who joined them
     icl_max_ns the longest wait; where it ended in a late read, what of it is certain
     """
 
     icl_ns: Durations
     itl_ns: Durations | None
     coalesced: int
-    late: int
+    joins: tuple[LateJoin, ...]
     icl_max_ns: int | None
 
 
@@ -122,7 +123,7 @@ def gaps(stamps_ns: Sequence[int], tokens: Sequence[int | None] = (), late_ns: M
     """
     n = len(stamps_ns)
     if n < 2:
-        return Gaps(_NO_GAPS, _NO_GAPS if n and tokens and tokens[0] is not None else None, 0, 0, None)
+        return Gaps(_NO_GAPS, _NO_GAPS if n and tokens and tokens[0] is not None else None, 0, (), None)
     stamps = np.asarray(stamps_ns, dtype=np.int64)
     steps = np.diff(stamps)
     first = np.flatnonzero(steps) + 1  # the first chunk of each read but the first
@@ -130,13 +131,34 @@ def gaps(stamps_ns: Sequence[int], tokens: Sequence[int | None] = (), late_ns: M
     coalesced = n - 1 - len(first)
     itl_ns = _per_token(waits, first, tokens)
     if not (coalesced and late_ns):
-        return Gaps(waits, itl_ns, coalesced, 0, int(waits.max()) if len(waits) else None)
-    sizes = np.diff(first, prepend=0, append=n)
-    unknown = np.array([late_ns.get(stamp, 0) for stamp in stamps[[0, *first]].tolist()], dtype=np.int64)
-    late = int((sizes - 1)[unknown > 0].sum())
-    unsure = (sizes[1:] > 1) & (unknown[1:] * UNSURE_SHARE > waits)
-    certain = np.where(unsure, waits - unknown[1:], waits)
-    return Gaps(waits[~unsure], itl_ns, coalesced, late, int(certain.max(initial=0)) if len(waits) else None)
+        return Gaps(waits, itl_ns, coalesced, (), int(waits.max()) if len(waits) else None)
+    joins = list(_joins(stamps, waits, first, late_ns))
+    unsure = {join.read - 1: join.late.wait_ns for join in joins if join.read and is_unsure(join.late)}
+    icl_ns = np.delete(waits, list(unsure))
+    certain_ns = [*icl_ns.tolist(), *(int(waits[place]) - wait_ns for place, wait_ns in unsure.items())]
+    return Gaps(icl_ns, itl_ns, coalesced, tuple(join.late for join in joins), max(certain_ns, default=None))
+
+
+def is_unsure(join: LateJoin) -> bool:
+    """Whether the gap that ends in this read is no ICL: the moment its first chunk came is not known well enough."""
+    return join.gap_ns is None or join.wait_ns * UNSURE_SHARE > join.gap_ns
+
+
+class _Join(NamedTuple):
+    """`read` is its place among the reads; no gap ends in the first one."""
+
+    read: int
+    late: LateJoin
+
+
+def _joins(stamps: Durations, waits: Durations, first: NDArray[np.int64], late_ns: Mapping[int, int]) -> Iterator[_Join]:
+    sizes = np.diff(first, prepend=0, append=len(stamps))
+    for read in np.flatnonzero(sizes > 1).tolist():
+        wait_ns = late_ns.get(int(stamps[first[read - 1] if read else 0]))
+        if wait_ns is not None:
+            gap_ns = int(waits[read - 1]) if read else None
+            most_ns = wait_ns if gap_ns is None else min(wait_ns, gap_ns)
+            yield _Join(read, LateJoin(gap_ns, most_ns, int(sizes[read]) - 1))
 
 
 def _per_token(waits: Durations, first: NDArray[np.int64], tokens: Sequence[int | None]) -> Durations | None:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.measure.health import Watched
 from harness.measure.histogram import Pairs
 from harness.records import AttemptEnd, Phase
+from harness.report import client
 from harness.report.distribution import Gaps, Measured, exact, pooled
 from harness.report.join import OK, SCHEDULED, SERVICE, measured
 from harness.report.windows import Windows
@@ -23,6 +25,7 @@ class Cell:
 
     window_s  None where no worker closed a measure window
     metrics   by column name of the join, and `icl_s`, `itl_s`
+    watched   the load processes meanwhile
     """
 
     endpoint: str
@@ -32,12 +35,14 @@ class Cell:
     rows: pd.DataFrame
     measured: pd.DataFrame
     metrics: dict[str, Measured]
+    watched: Watched
 
 
 def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
     """Every cell of the plan, also one that nobody reached, in the order of endpoint and concurrency."""
     seconds = Windows(run.manifest.plan, run.marks).seconds()
     planned = {(b.endpoint, b.level): b.concurrency for b in run.manifest.plan if b.phase is Phase.MEASURE}
+    watched = client.watched(run)
     for (endpoint, level), concurrency in sorted(planned.items(), key=lambda item: (item[0][0], item[1])):
         rows = frame[(frame["endpoint"] == endpoint) & (frame["level"] == level)]
         began = measured(rows)
@@ -49,6 +54,7 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
             rows=rows,
             measured=began,
             metrics=_metrics(run, began[began["kind"] == OK]),
+            watched=watched[endpoint, level],
         )
 
 

@@ -27,6 +27,7 @@ def show(summary: Summary, console: Console) -> None:
     console.print(Text(verdict.validity(summary), style=style), width=WIDTH)
     for line in (*verdict.objectives(summary), verdict.sentence(summary)):
         console.print(Text(wording.plain(line)), width=WIDTH)
+    console.print(Text(verdict.client(summary), style="dim"), width=WIDTH)
     for finding in summary.findings:
         said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."
         console.print(Text(wording.plain(said), style="yellow"), width=WIDTH)

@@ -15,7 +15,6 @@ from harness.measure import stats
 from harness.measure.histogram import HIGHEST_NS, LOWEST_NS, Histogram, Pairs, nearest_rank
 from harness.report.figures import CONFIDENCE, PERCENTILES, Bounds, Distribution, LatencyAll
 
-ANSWERS = 30  # fewer answers than this do not show how much answers differ
 GROUPS = 200
 BOOTSTRAP_SEED = 1
 _HDR_RATIO = 0.001  # three digits: what the histogram may be off by, and what one rank may not explain
@@ -64,15 +63,15 @@ def pooled(gaps: Sequence[Gaps], longest_ns: int | None, missing: int, why: str)
     """From the sparse counts of many answers, whose exact values are not kept.
 
     The gaps of one answer resemble each other, so the answer is the unit: intervals are a bootstrap over answers, and below
-    `ANSWERS` of them no percentile is given, however many gaps there are.
+    `stats.ANSWERS` of them no percentile is given, however many gaps there are.
     longest_ns  the exact maximum, where it is known
     """
     histogram = Histogram()
     for each in gaps:
         histogram.add_sparse(each.pairs, sum_ns=each.sum_ns)
     answers = sum(bool(each.pairs) for each in gaps)
-    bounds = _bootstrapped([each.pairs for each in gaps if each.pairs]) if answers >= ANSWERS else {}
-    lacking = f"needs {ANSWERS} answers with gaps, has {answers}" if answers < ANSWERS else None
+    bounds = _bootstrapped([each.pairs for each in gaps if each.pairs]) if answers >= stats.ANSWERS else {}
+    lacking = f"needs {stats.ANSWERS} answers with gaps, has {answers}" if answers < stats.ANSWERS else None
     return Measured(histogram, longest_ns, _figures(histogram, longest_ns, missing, why, bounds.get, lacking))
 
 

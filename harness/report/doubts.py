@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from harness.measure import health
 from harness.records import AttemptEnd, Finding, Phase
+from harness.report import client
 from harness.results import Run
 
 COALESCED_RATIO = 0.01
@@ -19,7 +21,9 @@ STUCK_RATIO = 0.05
 def doubts(run: Run) -> list[Finding]:
     """All findings of this kind, in a fixed order."""
     measured = [each.end for each in run.attempts if each.end is not None and each.start.phase is Phase.MEASURE]
-    return [*_empty(run), *_stuck(run), *_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured)]
+    limited = health.findings(client.watched(run).values())
+    ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured))
+    return [*_empty(run), *_stuck(run), *limited, *ours]
 
 
 def _empty(run: Run) -> Iterator[Finding]:
@@ -55,13 +59,14 @@ def _stuck(run: Run) -> Iterator[Finding]:
 
 
 def _coalesced(ends: list[AttemptEnd]) -> Iterator[Finding]:
-    chunks, together = sum(end.chunks for end in ends), sum(end.coalesced for end in ends)
+    chunks, together, late = (sum(getattr(end, name) for end in ends) for name in ("chunks", "coalesced", "late_coalesced"))
     if chunks and together / chunks > COALESCED_RATIO:
         yield Finding(
             code="coalesced",
-            what=f"{100 * together / chunks:.1f} % of the chunks were read together with the one before",
+            what=f"{100 * together / chunks:.1f} % of the chunks were read together with the one before, and "
+            f"{100 * late / together:.0f} % of these because signoff may have looked late",
             why="they have no gap of their own and lengthen another: the upper percentiles of ICL are a little too high",
-            remedy="give the load process a core of its own, or fewer users per process (--processes)",
+            remedy="against lateness, a core of its own or fewer users per process (--processes); the rest came together",
         )
 
 

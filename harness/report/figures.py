@@ -151,6 +151,37 @@ class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class ClientFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The load processes themselves, in the measure windows of a cell.
+
+    cpu, wait      shares of one core: used, and waited for while ready to run; `max` is the busiest second of any process
+    hub_lag        how long what comes at any moment waits until a process looks at its sockets; max is the longest gap
+    read_lag       how long the newest bytes of a read had been readable
+    coalesced      chunks that were read together with the one before, of all chunks; `late_coalesced` those of them that
+                   signoff may have joined by looking late, the others came together
+    late_first_token  answers whose first token was read late and together with later ones, of those that were streamed
+    tokens_per_chunk  output tokens by usage over chunks
+    """
+
+    cpu_ratio: float | None
+    cpu_max_ratio: float | None
+    wait_ratio: float | None
+    wait_max_ratio: float | None
+    hub_lag_p50_s: float | None
+    hub_lag_p99_s: float | None
+    hub_lag_max_s: float | None
+    read_lag_p50_s: float | None
+    read_lag_p99_s: float | None
+    read_lag_max_s: float | None
+    gc_pause_max_s: float | None
+    backlog_max: int | None
+    coalesced_ratio: float | None
+    late_coalesced_ratio: float | None
+    late_first_token_ratio: float | None
+    tokens_per_chunk: float | None
+    reason: dict[str, str] = {}
+
+
 class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint at one level, over all repetitions: a cell."""
 
@@ -170,6 +201,7 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     errors: Proportion
     usd: Spend
     tokens: Tokens
+    client: ClientFigures
     slo: tuple[ObjectiveResult, ...]
     reason: dict[str, str] = {}
 
@@ -216,7 +248,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """`peak` is the level of highest concurrency in the plan; an endpoint's own `peak` is the highest planned for it."""
+    """`peak` is the level of highest concurrency in the plan; an endpoint's own `peak` is the highest planned for it.
+
+    verdict  `VALID`, or `INVALID(...)` with the codes of the findings that say so
+    """
 
     v: int = SUMMARY_VERSION
     run_id: str
@@ -225,6 +260,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     created_utc: str
     state: str
     valid: bool
+    verdict: str
     scorer: str | None
     seed: int
     repetitions: int

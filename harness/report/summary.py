@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure import slo, stats
 from harness.records import Rates
-from harness.report import join, objectives
+from harness.report import client, join, objectives, verdict
 from harness.report.cells import Cell
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
@@ -46,6 +46,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         created_utc=manifest.created_utc,
         state=manifest.state,
         valid=not any(finding.invalid for finding in run.findings),
+        verdict=verdict.word(run.findings),
         scorer=None if scenario.grading is None else scenario.grading.scorer,
         seed=manifest.seed,
         repetitions=scenario.load.repetitions,
@@ -96,6 +97,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         errors=_proportion(~judged["kind"].isin(_ANSWERED), judged["cluster"]),
         usd=spend(cell.measured, seed, priced_endpoint=rates is not None),
         tokens=tokens(cell.measured),
+        client=client.figures(cell.watched),
         slo=(),
         reason=reason,
     )

@@ -6,6 +6,7 @@ The rule: a sentence claims no more than its interval; where the interval includ
 from collections.abc import Iterable, Iterator
 
 from harness.measure import slo
+from harness.records import Finding
 from harness.report import wording
 from harness.report.figures import Difference, EndpointFigures, LevelFigures, ObjectiveResult, Ranking, Summary
 
@@ -14,15 +15,21 @@ _TAILS = {"ttft_s": "TTFT", "e2e_s": "e2e", "itl_s": "ITL"}
 _FIGURES = {"success": "success", "e2e_s": "mean e2e", "usd_per_success": "USD per success"}
 
 
+def word(findings: Iterable[Finding]) -> str:
+    """`VALID`, or `INVALID(client_limited)`: the codes of all that makes it so, once each."""
+    codes = dict.fromkeys(finding.code for finding in findings if finding.invalid)
+    return f"INVALID({', '.join(codes)})" if codes else "VALID"
+
+
 def validity(summary: Summary) -> str:
-    """`VALID` or `INVALID`, with what is wrong and whether the run was whole."""
+    """The verdict's word, with what is wrong and whether the run was whole."""
     wrong = [finding for finding in summary.findings if finding.invalid]
     partial = "" if summary.state == "complete" else f" The run is {summary.state}: these are partial results."
     if wrong:
-        return f"INVALID: {'; '.join(wording.plain(finding.what) for finding in wrong)}.{partial}"
+        return f"{word(wrong)}: {'; '.join(wording.plain(finding.what) for finding in wrong)}.{partial}"
     count = len(summary.findings)
     doubts = f" with {count} finding{'s' if count > 1 else ''} to read" if count else ""
-    return f"VALID{doubts}.{partial}"
+    return f"{word(())}{doubts}.{partial}"
 
 
 def objectives(summary: Summary) -> list[str]:
@@ -55,6 +62,19 @@ def sentence(summary: Summary) -> str:
     if summary.comparison is None:
         return "Nothing to compare: fewer than two endpoints were measured at the highest level."
     return f"At {summary.comparison.level} users: {'; '.join(clauses)} (95 % intervals, which hold together)."
+
+
+def client(summary: Summary) -> str:
+    """How the load processes were, at the worst of all levels; what nobody knows is a dash."""
+    levels = [level.client for endpoint in summary.endpoints.values() for level in endpoint.levels.values()]
+
+    def worst(name: str) -> float | None:
+        return max((value for each in levels if (value := getattr(each, name)) is not None), default=None)
+
+    cpu, busiest, late = (wording.percent(worst(name)) for name in ("cpu_ratio", "cpu_max_ratio", "late_coalesced_ratio"))
+    hub, read = wording.seconds(worst("hub_lag_p99_s")), wording.seconds(worst("read_lag_p99_s"))
+    lags = f"hub lag p99 {hub}, read lag p99 {read}"
+    return f"Load processes, at worst: CPU {cpu} (busiest second {busiest}), {lags}, {late} of chunks read together late."
 
 
 def unproven(summary: Summary) -> list[str]:

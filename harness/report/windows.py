@@ -30,12 +30,12 @@ class Windows:
                 edges[mark.block, worker][mark.edge] = mark.at_ns
         self._blocks = measured
         self._by_cell: dict[tuple[int, int], list[Span]] = defaultdict(list)
-        self._by_block: dict[int, list[Span]] = defaultdict(list)
+        self._by_block: dict[int, list[tuple[int, Span]]] = defaultdict(list)
         for (block, worker), edge in sorted(edges.items()):
             if edge.keys() == {"open", "close"}:
                 span = Span(edge["open"], edge["close"])
                 self._by_cell[measured[block].cell, worker].append(span)
-                self._by_block[block].append(span)
+                self._by_block[block].append((worker, span))
 
     def known(self, cell: int, worker: int) -> bool:
         """Whether this worker has a span for that cell of the plan."""
@@ -45,10 +45,15 @@ class Windows:
         """Whether the stamp lies in a measure window of that cell at that worker."""
         return stamp_ns is not None and any(span.holds(stamp_ns) for span in self._by_cell.get((cell, worker), ()))
 
+    def spans(self, endpoint: str, level: str) -> list[tuple[int, Span]]:
+        """Every span of a cell, with its worker, over all repetitions."""
+        blocks = [number for number, block in self._blocks.items() if (block.endpoint, block.level) == (endpoint, level)]
+        return [span for number in sorted(blocks) for span in self._by_block.get(number, ())]
+
     def seconds(self) -> Mapping[tuple[str, str], float]:
         """Total window of each (endpoint, level) in seconds: over blocks the sum, within a block the mean of its workers."""
         total: dict[tuple[str, str], float] = defaultdict(float)
         for block, spans in self._by_block.items():
             held = self._blocks[block]
-            total[held.endpoint, held.level] += fmean(span.close_ns - span.open_ns for span in spans) / 1e9
+            total[held.endpoint, held.level] += fmean(span.close_ns - span.open_ns for _, span in spans) / 1e9
         return dict(total)

@@ -8,6 +8,7 @@ import msgspec
 from harness.errors import HarnessError
 from harness.simulator.candidate import Candidate
 from harness.simulator.knowledge import Known
+from harness.simulator.tls import Tls
 
 LAST_PORT = 65_535
 
@@ -17,6 +18,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     truth          file that the truth is written to; None keeps none
     filler_tokens  length of the answer to an unknown prompt
+    tls            serve HTTPS with these files; None serves HTTP
     until_stdin_closes   end when standard input does: a parent that was killed leaves no simulator behind
     """
 
@@ -26,6 +28,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     truth: str | None = None
     seed: int = 1
     filler_tokens: Annotated[int, msgspec.Meta(ge=1)] = 64
+    tls: Tls | None = None
     until_stdin_closes: bool = False
     knowledge: tuple[Known, ...] = ()
 

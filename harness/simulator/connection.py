@@ -3,6 +3,7 @@
 Stamps are taken right at the calls to the kernel: just after the read that completed a request, just before each send.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from socket import socket
@@ -12,6 +13,7 @@ from harness.simulator import http1
 from harness.simulator.http1 import Request, RequestParser
 from harness.simulator.loop import Loop
 from harness.simulator.plan import Piece
+from harness.simulator.tls import BrokenError, Session
 from harness.simulator.truth import Sending
 
 READ_BYTES = 64 << 10
@@ -26,12 +28,17 @@ class Reply(NamedTuple):
 
 
 class Connection:
-    """`respond` makes a reply from a request; `closed` is told when the connection is gone."""
+    """`respond` makes a reply from a request; `closed` is told when the connection is gone; `tls` is None for plain HTTP."""
 
     def __init__(
-        self, sock: socket, loop: Loop, respond: Callable[[Request], Reply], closed: Callable[["Connection"], None]
+        self,
+        sock: socket,
+        loop: Loop,
+        respond: Callable[[Request], Reply],
+        closed: Callable[["Connection"], None],
+        tls: Session | None = None,
     ) -> None:
-        self._sock, self._loop, self._respond, self._closed = sock, loop, respond, closed
+        self._sock, self._loop, self._respond, self._closed, self._tls = sock, loop, respond, closed, tls
         self._fd = sock.fileno()
         self._parser = RequestParser()
         self._reply: Reply | None = None
@@ -68,14 +75,24 @@ class Connection:
         if not data:
             self.close()
             return
+        if self._tls is not None:
+            try:
+                data = self._tls.open(data)
+            except BrokenError:
+                self._hang_up(self._tls.seal(b""))
+                return
         self._parser.feed(stamp_ns, data)
         self._turn()
+        if self._tls is not None and self._tls.ended:
+            self.close()
 
     def _turn(self) -> None:
         """Begins the next reply, unless one is being played: a request that was pipelined waits for its turn."""
         if self._reply is not None:
             return
-        if self._parser.requests:
+        if self._tls is not None and self._tls.pending:
+            self._reply = Reply(iter([Piece(0, b"", 0)]), keep_alive=True, ended=unrecorded)  # sealing adds what is pending
+        elif self._parser.requests:
             request = self._parser.requests.popleft()
             self._reply = self._respond(request._replace(received_ns=max(request.received_ns, self._free_ns)))
         elif self._parser.expecting:
@@ -88,17 +105,26 @@ class Connection:
 
     def _proceed(self, reply: Reply) -> None:
         """The kernel has all that was due: waits for the next piece, or ends the reply."""
-        self._piece = next(reply.pieces, None)
-        if self._piece is not None:
-            self._loop.at(self._piece.due_ns, self._send)
+        piece = next(reply.pieces, None)
+        if piece is not None:
+            self._piece = piece if self._tls is None else piece._replace(data=self._tls.seal(piece.data))
+            self._loop.at(piece.due_ns, self._send)
             return
+        self._piece = None
         self._reply = None
         self._free_ns = self._sending.done_ns = time.monotonic_ns()
         reply.ended(self._sending)
         if reply.keep_alive:
             self._turn()
         else:
-            self.close()
+            self._hang_up(b"" if self._tls is None else self._tls.farewell())
+
+    def _hang_up(self, last: bytes) -> None:
+        """Says as much of the last word as there is room for, and closes."""
+        if last:
+            with contextlib.suppress(OSError):
+                self._sock.send(last)
+        self.close()
 
     def _send(self) -> None:
         reply, piece = self._reply, self._piece

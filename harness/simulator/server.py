@@ -2,6 +2,7 @@
 
 import functools
 import socket
+import ssl
 
 from harness.errors import HarnessError
 from harness.simulator.candidate import Candidate
@@ -10,6 +11,7 @@ from harness.simulator.connection import Connection
 from harness.simulator.knowledge import index
 from harness.simulator.loop import Loop
 from harness.simulator.service import Service
+from harness.simulator.tls import Session, context
 from harness.simulator.truth import TruthFile
 
 BACKLOG = 4_096  # connections that wait to be accepted
@@ -20,17 +22,21 @@ class Server:
         self._config, self._loop, self._truth = config, loop, truth
         self._listeners: list[socket.socket] = []
         self._connections: set[Connection] = set()
+        self._tls: ssl.SSLContext | None = None
 
     def listen(self) -> dict[str, str]:
-        """Opens every candidate's port; its base URL by name. Raises `HarnessError` for a port that cannot be had."""
+        """Opens every candidate's port; its base URL by name. Raises `HarnessError` for a port or file that cannot be had."""
         known = index(self._config.knowledge)
+        scheme = "http"
+        if self._config.tls is not None:
+            scheme, self._tls = "https", context(self._config.tls)
         urls = {}
         for offset, candidate in enumerate(self._config.candidates):
             listener = self._open(candidate, self._config.port and self._config.port + offset)
             self._listeners.append(listener)
             service = Service(candidate, self._config, known, self._truth)
             self._loop.watch(listener.fileno(), functools.partial(self._accept, listener, service))
-            urls[candidate.name] = f"http://{self._config.host}:{listener.getsockname()[1]}/v1"
+            urls[candidate.name] = f"{scheme}://{self._config.host}:{listener.getsockname()[1]}/v1"
         return urls
 
     def close(self) -> None:
@@ -56,4 +62,5 @@ class Server:
             return  # gone before it was accepted
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connections.add(Connection(sock, self._loop, service.reply, self._connections.discard))
+        session = None if self._tls is None else Session(self._tls)
+        self._connections.add(Connection(sock, self._loop, service.reply, self._connections.discard, session))

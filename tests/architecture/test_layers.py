@@ -48,7 +48,7 @@ HOMES = {
     "prometheus_client": LOAD_MAKERS,
     "pandas": {"report"},
 }
-WORKERS_LOAD = {"timing", "histogram", "recorder", "slo"}  # of measure/: a worker imports no scipy
+WORKERS_LOAD = {"timing", "histogram", "recorder", "slo", "spread"}  # of measure/: a worker imports no scipy
 IMPURE = {"print", "os.getenv", "os.environ", "os.putenv"}
 
 

@@ -20,11 +20,11 @@ name: tiny
 endpoints:
   quick:
     model: sim-quick
-    simulated: {ttft: {median_s: 0.03, sigma: 0.2}, itl: {median_s: 0.004, sigma: 0.3}, accuracy: 0.8, seed: 1}
+    simulated: {ttft: {median_s: 0.03, sigma: 0.2}, itl: {median_s: 0.02, sigma: 0.3}, accuracy: 0.8, seed: 1}
     price: {input: 1, output: 2, source: test}
   slow:
     model: sim-slow
-    simulated: {ttft: {median_s: 0.06, sigma: 0.2}, itl: {median_s: 0.008, sigma: 0.3}, accuracy: 0.6, error_rate: 0.1, seed: 2}
+    simulated: {ttft: {median_s: 0.06, sigma: 0.2}, itl: {median_s: 0.03, sigma: 0.3}, accuracy: 0.6, error_rate: 0.1, seed: 2}
     price: {input: 0.5, output: 1, source: test}
 prompts: {dataset: examples.jsonl, template: "{{ prompt }}"}
 load: {levels: [2, 6], warmup_s: 0.3, measure_s: 1.2, drain_s: 3}

@@ -52,6 +52,24 @@ def test_nothing_is_lost_and_nothing_invented(run_dir: Path) -> None:
             assert Counter(attempt.end.kind for attempt in mine) == figures["attempts"]["by_kind"]
 
 
+def test_every_moment_of_a_window_is_watched(run_dir: Path) -> None:
+    """Samples of the load process follow each other without a hole, none crosses an edge, and every level shows them."""
+    run = results.read_run(run_dir)
+    samples = [sample for _, sample in run.health]
+    edges = [mark.at_ns for _, mark in run.marks]
+    begins = [sample.at_ns - sample.interval_ns for sample in samples]
+    assert [sample.at_ns for sample in samples[:-1]] == begins[1:]
+    assert [] == [edge for edge in edges for begin, sample in zip(begins, samples, strict=True) if begin < edge < sample.at_ns]
+    assert set(edges) <= {sample.at_ns for sample in samples}
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert "VALID" == summary["verdict"]
+    for endpoint in summary["endpoints"].values():
+        for figures in endpoint["levels"].values():
+            assert figures["client"]["reason"].keys() <= {"wait_ratio", "wait_max_ratio"}  # the kernel may not say
+            assert 0 < figures["client"]["cpu_ratio"] < 1
+            assert 1 == figures["client"]["tokens_per_chunk"]
+
+
 def test_report_and_score_again_change_nothing(run_dir: Path, signoff: Callable) -> None:
     """A re-report costs nothing and gives the same bytes; a second grading finds nothing to grade."""
     before = {name: (run_dir / name).read_bytes() for name in FILES}

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from harness.measure import slo
 from harness.measure.recorder import Recorder, Totals
-from harness.records import AttemptEnd, AttemptStart, Block, Phase, Rates, Usage
+from harness.records import AttemptEnd, AttemptStart, Block, Health, Phase, Rates, Usage
 
 MS = 1_000_000
 BATCHES, BATCH_S = 16, 0.1
@@ -16,6 +16,17 @@ OK_PER_BATCH, FAILED_PER_BATCH = 20, 1
 SLOWNESS = {"alpha": 1, "beta": 2}  # endpoint -> what its times are multiplied by
 INPUT_TOKENS, OUTPUT_TOKENS = 500, 11
 RATES = Rates(source="test", input=Decimal(2), output=Decimal(8), per_request=Decimal("0.0001"))
+WORKERS = {  # the first looks every millisecond and the second every two; each reads after half of that
+    index: Health(
+        at_ns=1,
+        interval_ns=10**9,
+        cpu_ratio=0.2 * index + 0.2,
+        wait_ratio=0.1 * index + 0.1,
+        gaps=(((index + 1) * MS, 1_000),),
+        reads=(((index + 1) * MS // 2, 1_000),),
+    )
+    for index in range(2)
+}
 OBJECTIVES = tuple(
     slo.parse(text)
     for text in (
@@ -79,7 +90,7 @@ def main() -> None:
 
     read_line = get_hub().threadpool.apply  # stdin would block the hub
     totals = Totals()
-    exporter = Exporter(totals, RunInfo("run-1", "moving", "0", dict.fromkeys(SLOWNESS, RATES), OBJECTIVES))
+    exporter = Exporter(totals, RunInfo("run-1", "moving", "0", dict.fromkeys(SLOWNESS, RATES), OBJECTIVES), WORKERS)
     print(exporter.start(port=0), flush=True)
     read_line(sys.stdin.readline)
     for number in range(1, BATCHES + 1):

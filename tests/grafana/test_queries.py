@@ -170,6 +170,11 @@ EXPECTED = {
     ("e2e from the intended start", "SLO"): {"e2e <= p99 scheduled": 3.0},
     ("Error ratio", "SLO"): {"errors <= service": 0.01},
     ("Spend per attempt", "A"): dict.fromkeys(SLOWNESS, USD / ATTEMPTS),
+    ("Load processes: processor", "A"): {"0": 0.2, "1": 0.4},
+    ("Load processes: processor", "B"): {"0": 0.1, "1": 0.2},
+    # 99 % of the time less than 0.99 of a regular gap is left.
+    ("Load processes: lateness", "A"): {"0": 0.00099, "1": 0.00198},
+    ("Load processes: lateness", "B"): {"0": 0.0005, "1": 0.001},
 }
 
 

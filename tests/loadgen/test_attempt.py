@@ -7,7 +7,7 @@ import pytest
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Window
 from harness.loadgen.exchange import Exchange
-from harness.records import AttemptStart, Deadlines, Ending, Phase
+from harness.records import AttemptStart, Deadlines, Ending, LateJoin, Phase
 from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
 
@@ -41,6 +41,27 @@ def test_the_key_is_in_no_field(padding: str) -> None:
         written = repr(done)
         assert "CANARY" not in written
         assert "0123456789" not in written
+
+
+def test_what_was_read_late_and_together_is_told() -> None:
+    """Two first chunks in a read that came 5 ms after the last look, then one that was late and alone, then two in time."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns = 1
+    word = chunk(choices=[{"delta": {"content": "x"}}])
+    last = chunk(choices=[{"delta": {}, "finish_reason": "stop"}], usage={"completion_tokens": 5})
+    body = word * 5 + last
+    exchange.parser.feed(1_000_000, HEAD % (200, b"text/event-stream", len(body)))
+    for stamp_ns, data, wait_ns in ((6_000_000, word * 2, 5_000_000), (9_000_000, word, 3_000_000), (9_500_000, word * 2, 0)):
+        exchange.parser.feed(stamp_ns, data)
+        if wait_ns:
+            exchange.late.extend((stamp_ns, wait_ns))
+    exchange.parser.feed(9_500_000, last)
+    exchange.end(Ending.COMPLETE, 9_500_000)
+    end = attempt.finish(START, exchange, transcript, Asked(openai_chat, stream=True, model="m", key=None), None).end
+    assert ((LateJoin(None, 5_000_000, 1),), 2, 1) == (end.late_joins, end.coalesced, end.late_coalesced)
+    assert "late_first_token" in end.flags
+    assert "late_first_token" not in finished(word * 5 + last).end.flags  # in one read, but a read in time
 
 
 def test_one_token_chunks_that_were_read_together_still_tell_itl() -> None:

@@ -21,13 +21,22 @@ from harness.loadgen.conductor import Progress
 from harness.loadgen.exporter import Exporter, RunInfo, address
 from harness.measure import slo
 from harness.measure.recorder import Recorder, Totals
-from harness.records import AttemptEnd, AttemptStart, Block, Phase, Rates, Usage
+from harness.records import AttemptEnd, AttemptStart, Block, Health, Phase, Rates, Usage
 
 MS = 1_000_000
 RATES = Rates(
     source="test", input=Decimal("2.50"), output=Decimal(10), cached_read=Decimal("0.25"), per_request=Decimal("0.001")
 )
 INFO = RunInfo("run-1", "claims", "0.1.0", {"priced": RATES, "free": None}, (slo.parse("ttft.p99 <= 800 ms"),))
+SECOND = Health(  # a look every 2 ms; 98 reads after 1 ms and two after 3 ms
+    at_ns=1,
+    interval_ns=10**9,
+    cpu_ratio=0.25,
+    wait_ratio=0.125,
+    gaps=((2 * MS, 500),),
+    reads=((1 * MS, 98), (3 * MS, 2)),
+    backlog=7,
+)
 LABELS = {"endpoint": "priced", "level": "8", "phase": "measure"}
 BLOCK = Block(id=0, cell=0, endpoint="priced", level="8", concurrency=8, phase=Phase.MEASURE, seconds=60.0)
 
@@ -198,12 +207,24 @@ def test_before_the_first_block_nothing_is_at_work() -> None:
     assert found.get_sample_value("signoff_active_users", LABELS) is None
 
 
+def test_each_load_process_says_how_it_is() -> None:
+    """Gauges of its newest second, in base units; a second that comes later replaces it, and what is unknown is not there."""
+    workers = {1: SECOND}
+    found = samples(Exporter(Totals(), INFO, workers))
+    names = ("cpu_ratio", "wait_ratio", "hub_lag_p99_seconds", "read_lag_p99_seconds", "backlog")
+    seen = [found.get_sample_value(f"signoff_client_{name}", {"worker": "1"}) for name in names]
+    assert [0.25, 0.125, pytest.approx(0.00198), 0.003, 7] == seen
+    workers[1] = Health(at_ns=2, interval_ns=1, cpu_ratio=0.5)
+    seen = [found.get_sample_value(f"signoff_client_{name}", {"worker": "1"}) for name in names]
+    assert [0.5, None, None, None, 0] == seen
+
+
 def test_labels_are_the_scenarios_and_no_more() -> None:
     """Whatever is sent, a series is told apart by what the scenario names, the kind, a bucket or a quantile."""
-    exporter = Exporter(totals_of(report([50 * MS] * 100)), INFO)
+    exporter = Exporter(totals_of(report([50 * MS] * 100)), INFO, {0: SECOND})
     exporter.show(progress(BLOCK, phase="measure"))
     per_cell = {name for family in exporter.collect() for each in family.samples for name in each.labels}
-    about_run = {"run_id", "scenario", "version", "metric", "view", "statistic", "op"}
+    about_run = {"run_id", "scenario", "version", "metric", "view", "statistic", "op", "worker"}
     assert {"endpoint", "level", "phase", "kind", "le", "q"} == per_cell - about_run
 
 
@@ -270,7 +291,7 @@ def test_promtool_finds_no_fault() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
-    exporter = Exporter(totals_of(report([50 * MS] * 100, usage=Usage(input_tokens=1, output_tokens=9))), INFO)
+    exporter = Exporter(totals_of(report([50 * MS] * 100, usage=Usage(input_tokens=1, output_tokens=9))), INFO, {0: SECOND})
     exporter.show(progress(BLOCK, phase="measure"))
     with started(exporter) as port:
         _, body = fetch(port)

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -85,6 +86,36 @@ def test_stamps_are_those_of_the_wire(transport: Transport) -> None:
     assert 0 < lags[0]
     assert lags[2] < MS
     assert exchange.sent_ns < exchange.parser.head_ns <= sink.stamps[0] < sink.stamps[-1] <= exchange.done_ns
+
+
+def test_a_late_look_is_remembered(transport: Transport) -> None:
+    """The hub stands still while three chunks come: they are read together, within the time since the socket was empty."""
+
+    def burst(peer: Peer) -> None:
+        peer.request()
+        peer.send(HEAD)
+        time.sleep(0.05)
+        gate.set()
+        for _ in range(3):
+            time.sleep(0.005)
+            peer.send(chunk(b"data: x\n\n"))
+        peer.send(END)
+
+    gate = threading.Event()
+    exchange = Exchange(Bytes(), Deadlines(), time.monotonic_ns())
+    with serving(burst) as (port, peers):
+        asking = gevent.spawn(transport.perform, httpx.Request("POST", f"http://127.0.0.1:{port}/v1", content=b"{}"), exchange)
+        while not gate.is_set():
+            gevent.sleep(0.001)
+        still_ns = time.monotonic_ns()
+        time.sleep(0.1)
+        asking.join()
+        late = dict(zip(exchange.late[::2], exchange.late[1::2], strict=True))
+        ((stamp_ns, wait_ns),) = [(stamp_ns, wait_ns) for stamp_ns, wait_ns in late.items() if stamp_ns > still_ns]
+        assert peers[0].sent_ns[-1] < stamp_ns  # that of the last bytes
+    assert stamp_ns - wait_ns <= peers[0].sent_ns[1]  # the first chunk came after the socket was found empty
+    lags = transport._drain.take_lags()[1]
+    assert exchange.lag_max_ns == max(lags)
 
 
 def test_connection_is_reused_and_timed_once(transport: Transport) -> None:

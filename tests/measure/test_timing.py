@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.measure import timing
-from harness.records import AttemptEnd, AttemptStart, Phase, Usage
+from harness.records import AttemptEnd, AttemptStart, LateJoin, Phase, Usage
 
 START = AttemptStart(
     id="0-1",
@@ -119,7 +119,8 @@ def test_window_tokens(window_chunks: int, usage: Usage | None, expected: float 
 def told(found: timing.Gaps) -> tuple[list[int], list[int] | None, int, int, int | None]:
     """As plain lists."""
     itl_ns = None if found.itl_ns is None else found.itl_ns.tolist()
-    return found.icl_ns.tolist(), itl_ns, found.coalesced, found.late, found.icl_max_ns
+    late = sum(join.chunks for join in found.joins)
+    return found.icl_ns.tolist(), itl_ns, found.coalesced, late, found.icl_max_ns
 
 
 def test_one_chunk_a_read() -> None:
@@ -170,6 +171,14 @@ def test_a_late_first_read_counts_its_chunks() -> None:
     assert ([30], None, 1, 1, 30) == told(timing.gaps([100, 100, 130], (), {100: 90}))
 
 
+def test_only_late_reads_of_several_chunks_are_late_joins() -> None:
+    """How long their socket may have waited, but no longer than since the read before; the first read has no gap."""
+    stamps = [100, 100, 130, 190, 190, 190, 200, 200, 900, 900]
+    found = timing.gaps(stamps, (), {100: 40, 130: 7, 190: 50, 900: 5_000}).joins
+    assert (LateJoin(None, 40, 1), LateJoin(60, 50, 2), LateJoin(700, 700, 1)) == found
+    assert () == timing.gaps(stamps).joins == timing.gaps([], (), {100: 1}).joins
+
+
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 20)), min_size=2, max_size=50))
 def test_itl_conserves_time_and_tokens(steps: list[tuple[int, int]]) -> None:
     """One sample per token after the first read, none of them zero, and together they last as long as the gaps."""
@@ -194,4 +203,4 @@ def test_every_chunk_is_a_gap_or_was_read_with_another(steps: list[int], data: s
     found = timing.gaps(stamps, (), late)
     doubtful = {stamp for stamp in stamps if stamp in late and stamps.count(stamp) > 1 and stamp != stamps[0]}
     assert len(stamps) - 1 - len(found.icl_ns) - found.coalesced in range(len(doubtful) + 1)
-    assert sum(stamps.count(stamp) - 1 for stamp in set(stamps) & late.keys()) == found.late
+    assert sum(stamps.count(stamp) - 1 for stamp in set(stamps) & late.keys()) == sum(join.chunks for join in found.joins)

@@ -17,6 +17,7 @@ from harness.records import (
     Finding,
     Grade,
     GradeRow,
+    Health,
     JournalHead,
     Manifest,
     Phase,
@@ -158,9 +159,25 @@ class _Loop:
             window = (opened, closed) if block.phase is Phase.MEASURE else (closed, closed + plan_measure(plan, block))
             for user in users:
                 self.user(block, candidates[block.endpoint], user, (opened, closed), window)
+            for second in range(int(block.seconds)):
+                self.journal.write(self.health(opened + (second + 1) * SECOND))
             self.journal.write(BlockMark(block=block.id, edge="close", at_ns=closed, users=len(users)))
             opened = closed
         self.journal.close()
+
+    def health(self, at_ns: int) -> Health:
+        """A second in which this worker did well: a look every millisecond, 30 % of a core, reads after half a millisecond."""
+        return Health(
+            at_ns=at_ns,
+            interval_ns=SECOND,
+            cpu_ratio=0.3,
+            wait_ratio=0.01,
+            gaps=((1_000_000, 1_000),),
+            gap_max_ns=1_000_000,
+            reads=((500_000, 99), (960_000, 1)),
+            read_n=100,
+            read_max_ns=960_000,
+        )
 
     def user(self, block: Block, who: Candidate, user: int, span: tuple[int, int], window: tuple[int, int]) -> None:
         now, calls = span[0] + int(self.draw.random() * 0.2 * SECOND), 0

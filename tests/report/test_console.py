@@ -43,6 +43,7 @@ def test_every_row_and_the_verdict_are_there(troubled: Built) -> None:
         "VALID with 1 finding",
         "ttft.p99 <= 800 ms: met by alpha",
         "At 16 users:",
+        "Load processes, at worst: CPU 30.0 %",
         "run chronyd",
     ):
         assert words in text

@@ -5,8 +5,11 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 
+from harness.records import Finding
+from harness.report import html
 from harness.report.build import Built
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -90,7 +93,7 @@ def test_every_table_is_readable_by_ear(page: Page) -> None:
 def test_verdict_comes_first(page: Page) -> None:
     """Sections stand in the order in which a decision needs them."""
     order = [attributes["aria-labelledby"] for tag, attributes in page.tags if tag == "section"]
-    assert ["verdict", "scorecard", "charts", "latency", "errors", "cost", "findings", "unproven", "method"] == order
+    assert ["verdict", "scorecard", "charts", "latency", "errors", "cost", "client", "findings", "unproven", "method"] == order
 
 
 def test_it_says_what_was_seen(page: Page) -> None:
@@ -101,8 +104,24 @@ def test_it_says_what_was_seen(page: Page) -> None:
         "contract of the test",
         "neither met nor missed",
         "not reached",
+        "of its own load processes inside the measure windows",
     ):
         assert words in page.text
+
+
+def test_the_client_has_a_row_for_every_level(troubled: Built) -> None:
+    """An endpoint's level says how busy signoff was and how late; an INVALID run has the code in its verdict."""
+    section = (troubled.path / "report.html").read_text("utf-8").partition('<section aria-labelledby="client">')[2]
+    rows = section.partition("</section>")[0].partition("<tbody>")[2].split("<tr")[1:]
+    assert len(rows) == sum(len(endpoint.levels) for endpoint in troubled.summary.endpoints.values())
+    assert all("<td>30.0 %</td><td>30.0 %</td><td>1.0 %</td><td>990 µs</td>" in row for row in rows)
+
+
+def test_an_invalid_run_says_so_first(troubled: Built) -> None:
+    """The code stands in the verdict at the top of the page."""
+    finding = Finding(code="client_limited", what="signoff looked late", why="w", remedy="r", invalid=True)
+    broken = msgspec.structs.replace(troubled.summary, valid=False, findings=(finding,))
+    assert '<p class="verdict invalid">INVALID(client_limited): signoff looked late.</p>' in html.render(broken, [])
 
 
 def test_a_run_without_any_success_still_has_a_report(page: Page) -> None:

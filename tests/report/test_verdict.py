@@ -23,7 +23,25 @@ def test_an_invalid_run_says_why(troubled: Built) -> None:
     """The finding is in the line, and so is that the run was cut short."""
     finding = Finding(code="lost", what="a worker was lost", why="w", remedy="r", invalid=True)
     broken = msgspec.structs.replace(troubled.summary, valid=False, findings=(finding,), state="interrupted")
-    assert "INVALID: a worker was lost. The run is interrupted: these are partial results." == verdict.validity(broken)
+    assert "INVALID(lost): a worker was lost. The run is interrupted: these are partial results." == verdict.validity(broken)
+
+
+def test_the_codes_are_in_the_word() -> None:
+    """VALID while no finding discards the run; else the codes of those that do, once each."""
+    made = [Finding(code=code, what="", why="", remedy="", invalid=code != "note") for code in ("b", "note", "a", "b")]
+    assert ("VALID", "INVALID(b, a)") == (verdict.word(made[1:2]), verdict.word(made))
+
+
+def test_the_client_is_told_at_its_worst(troubled: Built) -> None:
+    """The busiest level's share, and a dash where nobody knows."""
+    known = "Load processes, at worst: CPU 30.0 % (busiest second 30.0 %), hub lag p99 990 µs, read lag p99 500 µs, 0 % of "
+    assert f"{known}chunks read together late." == verdict.client(troubled.summary)
+    levels = {
+        level: msgspec.structs.replace(figures, client=msgspec.structs.replace(figures.client, cpu_ratio=ratio))
+        for (level, figures), ratio in zip(troubled.summary.endpoints["alpha"].levels.items(), (0.8, None), strict=True)
+    }
+    busy = {"alpha": msgspec.structs.replace(troubled.summary.endpoints["alpha"], levels=levels)}
+    assert "CPU 80.0 % (" in verdict.client(msgspec.structs.replace(troubled.summary, endpoints=busy))
 
 
 def test_a_clear_difference_is_stated_with_its_interval(troubled: Built) -> None:
