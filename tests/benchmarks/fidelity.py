@@ -23,7 +23,7 @@ QUANTILES = (0.5, 0.99)
 HEAD = (
     *("streams", "start", "core", "attempts"),
     *(f"{metric} p{q * 100:.0f}" for metric in METRICS for q in QUANTILES),
-    *("coalesced %", "read lag p99", "simulator late p99", "the run says"),
+    *("request's way p99", "coalesced %", "read lag p99", "simulator late p99", "the run says"),
 )
 BOUND_MS, BOUND_RATIO = 0.3, 0.005
 
@@ -43,7 +43,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Round:
-    """Per metric and quantile the truth and ours, in ms; then coalesced %, read lag and simulator's lateness."""
+    """Truth and error in ms by metric and quantile; then requests' way, coalesced %, read lag and simulator's lateness."""
 
     case: Case
     attempts: int
@@ -89,12 +89,14 @@ def error_ms(pairs: Iterable[Pair], metric: str, q: float) -> float | None:
 
 def _round(case: Case, pairs: Sequence[Pair], verdict: str) -> Round:
     figures = [_error_ms(*_histograms(pairs, metric), q) for metric in range(len(METRICS)) for q in QUANTILES]
-    lag, late = Histogram(), Histogram()
+    lag, late, way = Histogram(), Histogram(), Histogram()
+    way.record([pair.sent.received_ns - pair.said.sent_ns for pair in pairs if pair.said.sent_ns is not None])
     lag.record([pair.said.lag_max_ns for pair in pairs if pair.said.lag_max_ns is not None])
     for pair in pairs:
         late.record(pair.sent.late_ns)
     chunks, coalesced = (sum(getattr(pair.said, name) for pair in pairs) for name in ("chunks", "coalesced"))
-    circumstances = (100 * coalesced / chunks if chunks else None, _ms(lag.value_at(0.99)), _ms(late.value_at(0.99)))
+    lags = (_ms(each.value_at(0.99)) for each in (lag, late))
+    circumstances = (_ms(way.value_at(0.99)), 100 * coalesced / chunks if chunks else None, *lags)
     truths, errors = (list(column) for column in zip(*figures, strict=True))
     return Round(case, len(pairs), truths, errors, circumstances, verdict)
 

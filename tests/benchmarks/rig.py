@@ -32,12 +32,13 @@ EVERY_S = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """One `signoff run`: what it wrote down, and samples of its worker, from its first word on, and of all its processes."""
+    """One `signoff run`: what it wrote down, and what it says of itself, and samples of its worker and of all its processes."""
 
     run: results.Run
     worker: list[Sample]
     everything: list[Sample]
     worker_began_ns: int
+    verdict: str
 
     @property
     def window_ns(self) -> tuple[int, int]:
@@ -49,12 +50,6 @@ class Measured:
     def used(self) -> tuple[Used, Used]:
         """By the worker and by all together, inside the measure window."""
         return processes.within(self.worker, *self.window_ns), processes.within(self.everything, *self.window_ns)
-
-    @property
-    def verdict(self) -> str:
-        """What the run says of itself."""
-        doubts = sorted({finding.code for finding in self.run.findings if finding.invalid})
-        return f"INVALID({', '.join(doubts)})" if doubts else "VALID"
 
 
 @dataclass(frozen=True)
@@ -126,7 +121,8 @@ def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], 
         raise SystemExit(f"signoff run ended with {child.returncode}:\n{(folder / 'signoff.log').read_text()}")
     journal = next(_journals(folder / "runs"))
     head = next(results.read_lines(journal, JournalHead))
-    return Measured(results.read_run(journal.parent), worker, everything, head.monotonic_ns)
+    summary = json.loads((journal.parent / results.SUMMARY).read_bytes())
+    return Measured(results.read_run(journal.parent), worker, everything, head.monotonic_ns, summary["verdict"])
 
 
 def client(words: Sequence[str]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.simulator import authority
 from harness.simulator.truth import Delivery
-from tests.benchmarks import bare_client, certificates, rig, work
+from tests.benchmarks import bare_client, rig, work
 from tests.benchmarks.matching import sent_between
 from tests.benchmarks.options import Options
 from tests.benchmarks.processes import Used
@@ -69,9 +70,9 @@ def measure(task: Work, options: Options) -> Round:
 def _over_tls(task: Work, asked: Sequence[Question]) -> Run:
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as name:
         folder = Path(name)
-        made = certificates.issue(folder)
-        with rig.simulating(task.candidate, asked, folder, tls=made.server) as served:
-            ours = rig.signoff(served, task.load, asked, tls={"ca_file": str(made.authority)})
+        made = authority.make(folder)
+        with rig.simulating(task.candidate, asked, folder, tls=made.tls) as served:
+            ours = rig.signoff(served, task.load, asked, tls={"ca_file": str(made.ca_file)})
         return Run(ours, served.truth())
 
 
