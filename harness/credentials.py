@@ -1,8 +1,9 @@
-"""API keys: from the environment, else from a private `.env` beside the scenario. A key is never in a message."""
+"""API keys and other secrets: from the environment, else from a private `.env` beside the scenario. A message holds none."""
 
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -10,32 +11,69 @@ from harness.scenario import Endpoint, Scenario
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _KEY = re.compile(r"[\x21-\x7e]+")
+_USER_AND_PASSWORD = re.compile(r"[^:\x00-\x1f\x7f]+:[^\x00-\x1f\x7f]*")  # RFC 7617
 
 
-def secrets(scenario: Scenario, folder: Path, environ: Mapping[str, str]) -> dict[str, str | None]:
-    """The key of each endpoint, None where it names no variable. `.env` in `folder` is opened only for what is missing.
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What one endpoint needs and no file of ours may hold; None where the scenario names no variable for it.
 
-    Raises `HarnessError` for a variable that is nowhere, a `.env` that others may read, or a key that no header can carry.
+    proxy_auth           `user:password` for the proxy
+    client_key_password  opens the encrypted key of the client's certificate
     """
-    named = {name: endpoint.api_key_env for name, endpoint in scenario.endpoints.items()}
-    missing = {variable for variable in named.values() if variable and not environ.get(variable)}
+
+    key: str | None = field(default=None, repr=False)
+    proxy_auth: str | None = field(default=None, repr=False)
+    client_key_password: str | None = field(default=None, repr=False)
+
+
+def secrets(scenario: Scenario, folder: Path, environ: Mapping[str, str]) -> dict[str, Secrets]:
+    """The secrets of each endpoint. `.env` in `folder` is opened only for what the environment lacks.
+
+    Raises `HarnessError` for a variable that is nowhere, a `.env` that others may read, or a value that cannot be sent.
+    """
+    named = {variable for endpoint in scenario.endpoints.values() for variable in _variables(endpoint).values() if variable}
+    missing = {variable for variable in named if not environ.get(variable)}
     known = {**(_private(folder / ".env") if missing else {}), **{name: value for name, value in environ.items() if value}}
-    return {name: _key(name, scenario.endpoints[name], known, folder) for name in named}
+    return {name: _secrets(name, endpoint, known, folder) for name, endpoint in scenario.endpoints.items()}
 
 
-def _key(name: str, endpoint: Endpoint, known: Mapping[str, str], folder: Path) -> str | None:
-    variable = endpoint.api_key_env
-    if variable is None:
-        return None
-    where = f"endpoints.{name}.api_key_env"
-    key = known.get(variable)
-    if not key:
-        remedy = f"run `export {variable}=...`, or write {variable}=... in {folder / '.env'} (chmod 600)"
-        raise HarnessError(f"variable {variable!r} with the key of endpoint {name!r} is not set", where=where, remedy=remedy)
-    if not _KEY.fullmatch(key):
+def _variables(endpoint: Endpoint) -> dict[str, str | None]:
+    """The variables that an endpoint names, by the key that names them."""
+    return {
+        "api_key_env": endpoint.api_key_env,
+        "proxy_auth_env": endpoint.proxy_auth_env,
+        "tls.client_key_password_env": endpoint.tls.client_key_password_env,
+    }
+
+
+def _secrets(name: str, endpoint: Endpoint, known: Mapping[str, str], folder: Path) -> Secrets:
+    found = {}
+    for place, variable in _variables(endpoint).items():
+        where = f"endpoints.{name}.{place}"
+        if variable is not None and not known.get(variable):
+            remedy = f"run `export {variable}=...`, or write {variable}=... in {folder / '.env'} (chmod 600)"
+            what = f"variable {variable!r} with the {_MEANING[place]} of endpoint {name!r} is not set"
+            raise HarnessError(what, where=where, remedy=remedy)
+        found[place] = None if variable is None else _sendable(known[variable], variable, place, where)
+    return Secrets(found["api_key_env"], found["proxy_auth_env"], found["tls.client_key_password_env"])
+
+
+_MEANING = {
+    "api_key_env": "key",
+    "proxy_auth_env": "proxy's user and password",
+    "tls.client_key_password_env": "client key's password",
+}
+
+
+def _sendable(value: str, variable: str, place: str, where: str) -> str:
+    if place == "api_key_env" and not _KEY.fullmatch(value):
         remedy = "a header can carry visible ASCII only: look for blanks, line ends and quotes around the key"
         raise HarnessError(f"the key in {variable!r} has a character that cannot be sent", where=where, remedy=remedy)
-    return key
+    if place == "proxy_auth_env" and not _USER_AND_PASSWORD.fullmatch(value):
+        remedy = "write it as user:password, in one line, the user without a colon"
+        raise HarnessError(f"{variable!r} does not hold a user and a password", where=where, remedy=remedy)
+    return value
 
 
 def _private(file: Path) -> dict[str, str]:

@@ -101,6 +101,7 @@ class Ending(enum.StrEnum):
     REFUSED = "refused"
     TLS = "tls"
     CONNECT = "connect"  # any other failure to connect
+    PROXY = "proxy"  # the proxy on the way did not let us through
     TIMEOUT_CONNECT = "timeout_connect"
     TIMEOUT_HEADERS = "timeout_headers"
     TIMEOUT_FIRST_TOKEN = "timeout_first_token"  # noqa: S105
@@ -162,6 +163,15 @@ class BlockMark(Frozen, frozen=True, tag_field="t", tag="block"):
     users: int
 
 
+class Resolved(Frozen, frozen=True, tag_field="t", tag="resolved"):
+    """A worker looked a name up, once for the run: its addresses in the resolver's order, and how long that took."""
+
+    host: str
+    port: int
+    addresses: tuple[str, ...]
+    took_ns: int
+
+
 class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     """Written at dispatch. A start without an end is an attempt lost with its worker."""
 
@@ -192,9 +202,15 @@ class LateJoin(Frozen, frozen=True, array_like=True):
 class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
+    dns_ns          look-up, connect, the proxy's answer to CONNECT and TLS, each where this attempt opened its connection, and
+                    `address` is what it connected to: the proxy's, where there is one
+    rtt_ns          round trip as the kernel has it at the end of the attempt, smoothed, and the least of the last minutes; of
+                    the TCP connection, so to the proxy or load balancer that ends it
+    retransmits     segments of ours that were sent again since the attempt before on this connection (or since it was opened,
+                    its handshake included); out_of_order: segments that arrived before an earlier one, in the same time
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
                     `late_coalesced` of those in a read that came late (`late_joins`), so that it may be us who joined them
-    clamped         reads whose kernel stamp was earlier than the bytes were readable; unstamped: reads without a kernel stamp
+    clamped         reads whose kernel stamp was, or may have been, earlier than the bytes were readable; unstamped: without one
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
     itl             the same per token, where the tokens of each chunk are known and it differs from icl; else None
@@ -213,7 +229,13 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     done_ns: int | None = None
     dns_ns: int | None = None
     connect_ns: int | None = None
+    proxy_ns: int | None = None
     tls_ns: int | None = None
+    rtt_ns: int | None = None
+    min_rtt_ns: int | None = None
+    retransmits: int | None = None
+    out_of_order: int | None = None
+    address: str | None = None
     reused: bool = False
     stale_retry: bool = False
     chunks: int = 0
@@ -280,7 +302,7 @@ class Finding(Frozen, frozen=True, tag_field="t", tag="finding"):
     invalid: bool = False
 
 
-JournalLine = JournalHead | BlockMark | AttemptStart | AttemptEnd | Health | Finding
+JournalLine = JournalHead | BlockMark | Resolved | AttemptStart | AttemptEnd | Health | Finding
 
 
 class Answer(Frozen, frozen=True):

@@ -26,6 +26,7 @@ from harness.records import (
     JournalHead,
     JournalLine,
     Manifest,
+    Resolved,
 )
 
 MANIFEST, SCORES, SUMMARY = "manifest.json", "scores.jsonl", "summary.json"
@@ -46,7 +47,7 @@ class Attempt:
 class Run:
     """All that the report stage reads. `torn` lines could not be read back and are counted, never guessed.
 
-    marks and health come with the number of their worker.
+    marks, health and resolved come with the number of their worker.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Run:
     findings: list[Finding]
     grades: dict[tuple[str, str], GradeRow] = field(default_factory=dict)
     health: list[tuple[int, Health]] = field(default_factory=list)
+    resolved: list[tuple[int, Resolved]] = field(default_factory=list)
     torn: int = 0
 
 
@@ -161,6 +163,7 @@ def read_run(path: Path) -> Run:
         findings=[*manifest.findings, *reader.findings, *_doubts(manifest, len(journals), reader.torn)],
         grades=read_grades(path),
         health=reader.health,
+        resolved=reader.resolved,
         torn=reader.torn,
     )
 
@@ -217,6 +220,7 @@ class _JournalReader:
         self.marks: list[tuple[int, BlockMark]] = []
         self.findings: list[Finding] = []
         self.health: list[tuple[int, Health]] = []
+        self.resolved: list[tuple[int, Resolved]] = []
         self.torn = 0
         self._starts: dict[str, tuple[AttemptStart, int]] = {}
         self._ends: dict[str, AttemptEnd] = {}
@@ -233,6 +237,8 @@ class _JournalReader:
                     self.marks.append((worker, line))
                 case Health():
                     self.health.append((worker, line))
+                case Resolved():
+                    self.resolved.append((worker, line))
                 case Finding():
                     self.findings.append(line)
                 case AttemptStart():

@@ -93,6 +93,8 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 Users = Annotated[int, Field(ge=1, le=100_000)]
 Usd = Annotated[str, Field(coerce_numbers_to_str=True), _checking(_usd), WithJsonSchema({"type": ["number", "string"]})]
 Objective = Annotated[str, _checking(slo.parse)]
+Variable = Annotated[str, _checking(_variable)]
+ProxyUrl = Annotated[str, _checking(base_url.checked_proxy)]
 PublicName = Annotated[str, _checking(_public_name)]
 PublicValue = Annotated[str, _checking(_public_value)]
 
@@ -147,8 +149,20 @@ class Price(Section):
 
 
 class Tls(Section):
+    """`client_cert` is shown to a server that asks for one; its key may stand in the same PEM file."""
+
     ca_file: Path | None = None
     verify: bool = True
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    client_key_password_env: Variable | None = None
+
+    @model_validator(mode="after")
+    def _key_of_something(self) -> Self:
+        if self.client_cert is None and (self.client_key or self.client_key_password_env) is not None:
+            key = "client_key" if self.client_key is not None else "client_key_password_env"
+            raise _mistake(f"{key} without client_cert", "name the certificate's file, too")
+        return self
 
 
 class DeadlinesConfig(Section):
@@ -168,13 +182,15 @@ class Endpoint(Section):
     allow_http: bool = False
     base_url: str | None = None
     model: Text
-    api_key_env: Annotated[str, _checking(_variable)] | None = None
+    api_key_env: Variable | None = None
     stream: bool = True
     parameters: dict[PublicName, Any] = {}
     headers: dict[PublicName, PublicValue] = {}
     extra_body: dict[PublicName, Any] = {}
     deadlines: DeadlinesConfig = DeadlinesConfig()
     tls: Tls = Tls()
+    proxy: ProxyUrl | None = None
+    proxy_auth_env: Variable | None = None
     price: Price | None = None
     simulated: Simulated | None = None
 
@@ -191,6 +207,23 @@ class Endpoint(Section):
         if (self.base_url is None) == (self.simulated is None):
             what = "neither base_url nor simulated" if self.base_url is None else "both base_url and simulated"
             raise _mistake(what, "give exactly one: the address of a real endpoint, or what the simulator shall play")
+        return self
+
+    @model_validator(mode="after")
+    def _shown_to_somebody(self) -> Self:
+        if self.tls.client_cert is not None and not (self.base_url or "").startswith("https:"):
+            remedy = "drop tls.client_cert, or let base_url begin with https"
+            raise _mistake("a client certificate, and no TLS to show it in", remedy)
+        return self
+
+    @model_validator(mode="after")
+    def _by_a_way_that_fits(self) -> Self:
+        if self.proxy is None:
+            if self.proxy_auth_env is not None:
+                raise _mistake("proxy_auth_env without a proxy", "name the proxy, too: `proxy: http://host:port`")
+        elif not (self.base_url or "").startswith("https:") and not self.allow_http and not base_url.is_local(self.proxy):
+            what = f"a proxy on another host, {self.proxy}, would get prompts and the key unencrypted"
+            raise _mistake(what, "let base_url begin with https, or set `allow_http: true` for a network that you trust")
         return self
 
 

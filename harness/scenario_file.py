@@ -22,7 +22,7 @@ from harness.scenario import MISTAKE, Scenario
 FILE = "scenario.yaml"
 TOLD = 10  # mistakes that fit one screen
 
-_SECRET_KEYS = {"api_key_env", "headers", "base_url"}
+_SECRET_KEYS = {"api_key_env", "headers", "base_url", "proxy", "proxy_auth_env", "client_key_password_env"}
 _ALLOWED = re.compile(r"'([^']+)'")
 
 
@@ -194,7 +194,11 @@ def _keys_at(path: KeyPath) -> list[str]:
 
 def _missing_files(scenario: Scenario, folder: Path, places: _Places) -> Iterator[HarnessError]:
     named: dict[KeyPath, Path | None] = {("prompts", "dataset"): scenario.prompts.dataset}
-    named |= {("endpoints", name, "tls", "ca_file"): each.tls.ca_file for name, each in scenario.endpoints.items()}
+    named |= {
+        ("endpoints", name, "tls", key): getattr(each.tls, key)
+        for name, each in scenario.endpoints.items()
+        for key in ("ca_file", "client_cert", "client_key")
+    }
     for path, file in named.items():
         if file is not None and not (folder / file).is_file():
             there = [each.name for each in (folder / file).parent.glob("*") if each.is_file()]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError, nearest
 from harness.loadgen import preflight
 from harness.loadgen.attempt import Finished
@@ -29,6 +30,7 @@ def probe(  # noqa: PLR0913, PLR0917 - one parameter per option
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Ask for the answer as one document.")] = False,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Limit of the answer.")] = None,
     ca_file: Annotated[str | None, typer.Option(help="PEM file of a private authority.")] = None,
+    client_cert: Annotated[str | None, typer.Option(help="PEM file with a client certificate and its key.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Only the JSON lines, no note on stderr.")] = False,
 ) -> ExitCode:
     """Send N requests and print each attempt as a JSON line: kind, flags, text, usage, ttft_s, e2e_s, error.
@@ -43,11 +45,11 @@ def probe(  # noqa: PLR0913, PLR0917 - one parameter per option
             "stream": not no_stream,
             "parameters": {} if max_tokens is None else {"max_tokens": max_tokens},
             "deadlines": _deadlines(deadline),
-            "tls": {} if ca_file is None else {"ca_file": ca_file},
+            "tls": {"ca_file": ca_file, "client_cert": client_cert},
             "allow_http": True,
         }
     )
-    port = Port("probe", config, url, _key(api_key_env))
+    port = Port("probe", config, url, Secrets(_key(api_key_env)))
     call = Call("probe", (Message("user", prompt),))
     kinds: dict[str, int] = {}
     for finished in preflight.ask(port, call, n, concurrency):
@@ -76,8 +78,15 @@ def _told(finished: Finished) -> dict[str, Any]:
         "tpot_s": _seconds(timing.tpot_ns(end)),
         "e2e_s": _seconds(timing.e2e_ns(end)),
         "icl_max_s": _seconds(end.icl_max_ns),
+        "dns_s": _seconds(end.dns_ns),
         "connect_s": _seconds(end.connect_ns),
+        "proxy_s": _seconds(end.proxy_ns),
         "tls_s": _seconds(end.tls_ns),
+        "rtt_s": _seconds(end.rtt_ns),
+        "min_rtt_s": _seconds(end.min_rtt_ns),
+        "retransmits": end.retransmits,
+        "out_of_order": end.out_of_order,
+        "address": end.address,
         "reused": end.reused,
         "error": end.error,
         "error_code": end.error_code,

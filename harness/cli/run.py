@@ -14,6 +14,7 @@ from harness.cli.child import Child, command
 from harness.cli.grading import grade_run
 from harness.cli.live import Live
 from harness.cli.report import show
+from harness.credentials import Secrets
 from harness.errors import ExitCode, StorageError, worst
 from harness.loadgen import preflight, prepare
 from harness.loadgen.exporter import Exporter, RunInfo, address
@@ -103,7 +104,7 @@ def _check_free(metrics: str) -> None:
     exporter.stop()
 
 
-def _preflight(loaded: Loaded, keys: dict[str, str | None]) -> None:
+def _preflight(loaded: Loaded, keys: dict[str, Secrets]) -> None:
     """Ask every real endpoint once, before anything is made: a wrong URL or key costs a second and not a run."""
     real = {name: each for name, each in loaded.scenario.endpoints.items() if each.base_url is not None}
     ports = {name: Port(name, each, str(each.base_url), keys[name], loaded.folder) for name, each in real.items()}

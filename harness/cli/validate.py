@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +11,7 @@ import typer
 
 from harness import assembly, scenario_file
 from harness.errors import ExitCode, HarnessError
-from harness.loadgen import plan, prepare
+from harness.loadgen import plan, prepare, tls
 from harness.records import Call
 from harness.scenario import Endpoint
 from harness.scenario_file import Loaded
@@ -42,6 +43,8 @@ def validate(
 def _described(loaded: Loaded) -> dict[str, Any]:
     """What would run, as `--json` prints it. Reads the data set and renders every prompt, so that a bad one is found now."""
     scenario = loaded.scenario
+    for name, each in scenario.endpoints.items():
+        _check_tls(name, each, loaded.folder)
     whole = dataset.load(loaded.dataset, scenario.prompts.format, scenario.prompts.columns)
     examples = prepare.sampled(loaded)
     calls = assembly.check(scenario, examples)
@@ -67,6 +70,14 @@ def _described(loaded: Loaded) -> dict[str, Any]:
     }
 
 
+def _check_tls(name: str, endpoint: Endpoint, folder: Path) -> None:
+    """Certificates and keys are loaded, but for a key whose password is not at hand."""
+    variable = endpoint.tls.client_key_password_env
+    password = None if variable is None else os.environ.get(variable)
+    if variable is None or password:
+        tls.of(name, endpoint, endpoint.base_url or "", folder, password)
+
+
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     variable = endpoint.api_key_env
     return {
@@ -76,8 +87,15 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "simulated": endpoint.simulated is not None,
         "api_key_env": variable,
         "api_key_in_environment": None if variable is None else bool(os.environ.get(variable)),
+        "proxy": endpoint.proxy,
+        "client_cert": None if endpoint.tls.client_cert is None else str(endpoint.tls.client_cert),
+        "secrets_not_in_environment": [each for each in _beside_the_key(endpoint) if not os.environ.get(each)],
         "priced": endpoint.price is not None,
     }
+
+
+def _beside_the_key(endpoint: Endpoint) -> list[str]:
+    return [each for each in (endpoint.proxy_auth_env, endpoint.tls.client_key_password_env) if each is not None]
 
 
 def _messages(call: Call) -> dict[str, Any]:
@@ -104,7 +122,11 @@ def _endpoint_line(name: str, each: dict[str, Any]) -> str:
     key = "no key"
     if each["api_key_env"]:
         key = f"key in {each['api_key_env']}" + ("" if each["api_key_in_environment"] else " (not in the environment)")
-    return f"{name}: {each['model']} by {each['dialect']} at {place}, {key}, {'priced' if each['priced'] else 'no price'}"
+    way = "" if each["proxy"] is None else f", through {each['proxy']}"
+    shown = "" if each["client_cert"] is None else f", showing {each['client_cert']}"
+    lacking = "".join(f" ({variable} is not in the environment)" for variable in each["secrets_not_in_environment"])
+    price = "priced" if each["priced"] else "no price"
+    return f"{name}: {each['model']} by {each['dialect']} at {place}{way}{shown}{lacking}, {key}, {price}"
 
 
 def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.loadgen.exchange import Exchange
-from harness.measure import histogram, timing
+from harness.measure import histogram, holes, timing
 from harness.measure.histogram import Values
 from harness.records import Answer, AttemptEnd, AttemptStart, LateJoin
 from harness.wire.limits import ERROR_CHARS
@@ -19,6 +19,10 @@ from harness.wire.transcript import Transcript
 
 DRAIN_LIMIT = "still in flight at the drain limit"
 NO_FIRST_TOKEN = frozenset({"not_streamed", "buffered"})
+OF_THE_NETWORK = (
+    *("dns_ns", "connect_ns", "proxy_ns", "tls_ns", "address"),
+    *("rtt_ns", "min_rtt_ns", "retransmits", "out_of_order"),
+)
 
 
 class Window(NamedTuple):
@@ -38,12 +42,21 @@ class Finished(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What is true of every attempt at one endpoint."""
+    """What is true of every attempt at one endpoint. `hidden` are secrets beside the key."""
 
     dialect: Dialect
     stream: bool
     model: str
     key: str | None
+    hidden: tuple[str, ...] = ()
+
+    def clean(self, text: str | None) -> str | None:
+        """Providers and proxies echo secrets: ours are never written down, nor is a part of one, so they go before any cut."""
+        if text is not None:
+            for secret in self.hidden if self.key is None else (self.key, *self.hidden):
+                for spelled in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
+                    text = text.replace(spelled, "[key]")
+        return text
 
 
 def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, window: Window | None) -> Finished:
@@ -59,9 +72,9 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         asked_model=asked.model,
         detail=exchange.detail,
     )
-    late_ns = exchange.late_reads()
+    late_ns = _settle(exchange, transcript)
     gaps = _gaps(transcript, late_ns)
-    text = _clean(transcript.text, asked.key)
+    text = asked.clean(transcript.text)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
     streamed = not (transcript.whole or NO_FIRST_TOKEN & set(kind.flags))
     joins = gaps.joins if streamed else ()
@@ -77,16 +90,14 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         first_output_ns=transcript.first_output_ns if streamed else None,
         last_token_ns=transcript.last_token_ns,
         done_ns=exchange.done_ns,
-        dns_ns=exchange.dns_ns,
-        connect_ns=exchange.connect_ns,
-        tls_ns=exchange.tls_ns,
+        **{name: getattr(exchange, name) for name in OF_THE_NETWORK},
         reused=exchange.reused,
         stale_retry=exchange.stale_retry,
         chunks=transcript.chunks,
         first_chunk_tokens=transcript.first_chunk_tokens,
         coalesced=gaps.coalesced,
         late_coalesced=sum(join.chunks for join in joins),
-        clamped=exchange.clamped,
+        clamped=len(exchange.clamps),
         unstamped=exchange.unstamped,
         window_chunks=_inside(transcript, window),
         lag_max_ns=exchange.lag_max_ns if exchange.lag_max_ns >= 0 else None,
@@ -95,15 +106,26 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         late_joins=joins,
         itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
-        finish=_short(_clean(transcript.finish, asked.key)),
-        model=_short(_clean(transcript.model, asked.key)),
+        finish=_short(asked.clean(transcript.finish)),
+        model=_short(asked.clean(transcript.model)),
         answer_sha256=digest,
         answer_chars=len(text) if text else None,
-        error=_short(_clean(kind.error, asked.key)),
-        error_code=_short(_clean(kind.code, asked.key)),
+        error=_short(asked.clean(kind.error)),
+        error_code=_short(asked.clean(kind.code)),
     )
     answer = Answer(id=start.id, example=start.example, endpoint=start.endpoint, text=text) if text else None
     return Finished(end, answer, gaps.icl_ns if streamed else ())
+
+
+def _settle(exchange: Exchange, transcript: Transcript) -> Mapping[int, int]:
+    """Stamps that segments out of order may have made too early are put right; returns the late reads by their final stamp."""
+    late_ns = exchange.late_reads()
+    if not exchange.out_of_order:
+        return late_ns
+    moved = holes.corrected(transcript.stamps_ns, exchange.lag_max_ns, exchange.clamps)
+    transcript.restamp(moved)
+    exchange.restamp(moved)
+    return {moved.get(at_ns, at_ns): since_ns + moved.get(at_ns, at_ns) - at_ns for at_ns, since_ns in late_ns.items()}
 
 
 def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:
@@ -137,15 +159,6 @@ def _own_itl(gaps: timing.Gaps) -> histogram.Pairs | None:
     if gaps.itl_ns is None or np.array_equal(gaps.itl_ns, gaps.icl_ns):
         return None
     return histogram.bucket_counts(gaps.itl_ns)
-
-
-def _clean(text: str | None, key: str | None) -> str | None:
-    """Providers echo keys: ours is never written down, nor is a part of it, so it goes before anything is cut."""
-    if text is None or key is None:
-        return text
-    for spelled in (key, json.dumps(key)[1:-1], repr(key)[1:-1]):
-        text = text.replace(spelled, "[key]")
-    return text
 
 
 def _short(text: str | None) -> str | None:

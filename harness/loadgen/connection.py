@@ -5,66 +5,65 @@ through memory BIOs, so that the kernel's stamps stay readable.
 """
 
 import _socket
-import errno
-import os
-import socket
 import ssl
 import time
 from time import monotonic_ns
-from typing import NamedTuple
 
-from harness.loadgen.clock import ANCILLARY_BYTES, KERNEL_STAMPS, SO_TIMESTAMPNS
+from harness.loadgen import tcp_info
+from harness.loadgen.clock import ANCILLARY_BYTES
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
-from harness.loadgen.resolver import Address, Resolver
+from harness.loadgen.opening import Opening, Origin, Session
+from harness.loadgen.proxy import Proxy
+from harness.loadgen.resolver import Resolver
 from harness.records import Ending
 from harness.wire.http1 import may_end
 from harness.wire.limits import BODY_BYTES, HEAD_BYTES
 
 READ_BYTES = 32_768
 WAITING_BYTES = 131_072  # of one response that may wait: past it, reading pays for decoding
-CLAMP_NOTED_NS = 100_000
+CLOCK_NOISE_NS = 20_000
+BURST_BYTES = 2_048  # a read of more may hold three segments, which are as many as a hole leaves that is filled within a tick
 LATE_NS = 2_000_000  # between two looks, of which there is one a millisecond: what was read after more may have come apart
 PIECE_BYTES = 65_536  # of a request, encrypted and handed to the kernel at a time
 TURN_BYTES = 262_144  # of a request, sent without looking at other sockets: 0.3 ms
-_CONNECTING, _HANDSHAKE, _OPEN = range(3)
 _NOTHING = memoryview(b"")
-
-
-class Origin(NamedTuple):
-    scheme: str
-    host: str
-    port: int
 
 
 class Connection:
     """Open it, then `send` requests one after the other; `usable` says whether another may follow."""
 
     __slots__ = (
+        "_alert",
         "_blocked",
         "_drain",
         "_exchange",
+        "_full_ns",
+        "_holey",
         "_incoming",
         "_out",
         "_outgoing",
+        "_proxy",
+        "_seen",
         "_socket",
-        "_stage",
         "_tls",
-        "_unread",
         "_unsent",
         "closed",
         "origin",
     )
 
-    def __init__(self, drain: Drain, origin: Origin, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, drain: Drain, origin: Origin, tls: ssl.SSLContext | None, proxy: Proxy | None = None) -> None:
         self.origin = origin
+        self._proxy = proxy
         self.closed = False
         self._drain = drain
         self._socket: _socket.socket | None = None
         self._exchange: Exchange | None = None
-        self._stage = _CONNECTING
+        self._alert: str | None = None  # what the peer's TLS, or ours, said when it broke off
         self._blocked = False
-        self._unread = True  # the last read may have left bytes in the kernel: an early stamp is then no surprise
+        self._seen = tcp_info.FRESH  # when the attempt before this one ended
+        self._holey = False
+        self._full_ns = 0  # the drain whose read may have left bytes in the kernel: those are older than the next floor
         self._out = self._unsent = _NOTHING
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname=origin.host) if tls else None
@@ -72,27 +71,17 @@ class Connection:
     # the user's side -------------------------------------------------------------------------------------------------
 
     def open(self, exchange: Exchange, resolver: Resolver) -> bool:
-        """Resolve, connect, shake hands, each timed apart; False when the exchange ended instead, with the reason in it."""
+        """False when the exchange ended instead, with the reason in it."""
         self._exchange = exchange
-        addresses = self._resolve(exchange, resolver)
-        started = time.monotonic_ns()
-        failure = (Ending.CONNECT, "the name has no address")
-        for address in addresses:
-            code = self._connect(exchange, address)
-            if exchange.ending is not None or code == 0:
-                break
-            failure = _failure(address, code)
-        else:
-            exchange.end(failure[0], time.monotonic_ns(), failure[1])
-        if exchange.ending is not None:
-            return False
-        exchange.connect_ns = time.monotonic_ns() - started
-        self._stage = _HANDSHAKE if self._tls is not None else _OPEN
-        return self._tls is None or self._handshake(exchange, self._tls)
+        session = None if self._tls is None else Session(self._tls, self._incoming, self._outgoing)
+        self._socket = Opening(self._drain, self.origin, session, exchange, self._proxy).run(resolver)
+        if self._socket is not None:
+            self._drain.hand_over(self._socket.fileno(), self)
+        return self._socket is not None
 
     @property
     def is_open(self) -> bool:
-        return self._stage == _OPEN and not self.closed
+        return self._socket is not None and not self.closed
 
     def send(self, exchange: Exchange, data: bytes) -> None:
         """Stamp `sent` and hand the request to the kernel; what does not fit follows from the drain."""
@@ -105,6 +94,7 @@ class Connection:
 
     def release(self) -> bool:
         """The exchange is over. True when the connection may carry another one; else it is closed."""
+        self._note_network()
         exchange, self._exchange = self._exchange, None
         parser = exchange.parser if exchange else None
         clean = parser is not None and parser.complete and parser.keep_alive and not parser.unsolicited and not self._out
@@ -115,89 +105,31 @@ class Connection:
     def close(self) -> None:
         if self.closed:
             return
+        self._note_network()
         self.closed = True
         if self._socket is not None:
             self._drain.unregister(self._socket.fileno())
             self._socket.close()
 
-    # connecting ------------------------------------------------------------------------------------------------------
-
-    def _resolve(self, exchange: Exchange, resolver: Resolver) -> list[Address]:
-        started = time.monotonic_ns()
-        result = resolver.lookup(self.origin.host, self.origin.port)
-        if not result.ready():
-            result.rawlink(lambda _: exchange.wake())
-        while not result.ready() and exchange.ending is None:
-            exchange.wait()
-        if exchange.ending is not None:
-            return []
-        try:
-            addresses = resolver.addresses(self.origin.host, self.origin.port)
-        except OSError as failed:
-            exchange.end(Ending.DNS, time.monotonic_ns(), f"{self.origin.host}: {failed.strerror or failed}")
-            return []
-        exchange.dns_ns = time.monotonic_ns() - started
-        return addresses
-
-    def _connect(self, exchange: Exchange, address: Address) -> int:
-        """Try one address; 0 or the errno. When the exchange has ended meanwhile the code means nothing."""
-        sock = self._socket = _socket.socket(address.family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if KERNEL_STAMPS:
-            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        code = sock.connect_ex(address.sockaddr)
-        self._drain.register(sock.fileno(), self, READ | WRITE)
-        if code == errno.EINPROGRESS:
-            exchange.wait()
-            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code == 0:
-            self._drain.watch(sock.fileno(), READ)
-        else:
-            self._drain.unregister(sock.fileno())
-            sock.close()
-        return code
-
-    def _handshake(self, exchange: Exchange, tls: ssl.SSLObject) -> bool:
-        started = time.monotonic_ns()
-        while exchange.ending is None:
-            try:
-                tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._push_out()
-                exchange.wait()
-                continue
-            except (ssl.SSLError, ssl.CertificateError) as failed:
-                self._push_out()
-                exchange.end(Ending.TLS, time.monotonic_ns(), str(failed))
-                return False
-            self._push_out()
-            self._stage = _OPEN
-            exchange.tls_ns = time.monotonic_ns() - started
-            return True
-        return False
-
-    def _push_out(self) -> None:
-        self._out = memoryview(self._outgoing.read())
-        self._flush()
+    def _note_network(self) -> None:
+        """Into the exchange that ends here: what the kernel has seen since the one before it ended."""
+        exchange, before = self._exchange, self._seen
+        if exchange is None or self._socket is None or self.closed:
+            return
+        self._holey = False
+        self._seen = now = tcp_info.read(self._socket)
+        exchange.rtt_ns, exchange.min_rtt_ns = now.rtt_ns, now.min_rtt_ns
+        exchange.retransmits = _since(before.retransmits, now.retransmits)
+        exchange.out_of_order = _since(before.out_of_order, now.out_of_order)
 
     # the drain's side ------------------------------------------------------------------------------------------------
 
     def on_ready(self, events: int, floor_ns: int) -> None:
         """The socket has something: called by the drain, in the hub. Hot: once for each token of a paced stream."""
-        if self._stage != _OPEN:
-            self._go_on_opening()
-            return
         if events & WRITE and self._blocked:
             self._flush()
         if events & ~WRITE:
             self._read(floor_ns)
-
-    def _go_on_opening(self) -> None:
-        if self._stage == _HANDSHAKE:
-            self._pull_in()
-        if self._exchange is not None:
-            self._exchange.wake()
 
     def on_bug(self, bug: BaseException) -> None:
         """A bug of ours met this connection: it is closed, and the user's greenlet gets to see the bug."""
@@ -220,7 +152,7 @@ class Connection:
             if plain != b"" or not data:
                 self.close()  # closed by the server while idle, or speaking out of turn
         elif plain:
-            stamp_ns = self._stamp(exchange, ancillary, floor_ns)
+            stamp_ns = self._stamp(exchange, ancillary, floor_ns, len(data))
             if exchange.may_wait and exchange.ending is None and not may_end(plain):
                 exchange.reads.append(plain)
                 exchange.stamps_ns.append(stamp_ns)
@@ -231,12 +163,14 @@ class Connection:
                 self._take(exchange, stamp_ns, plain)
         elif plain is None or not data:
             self._lost(exchange, Ending.EOF, None)
-        self._unread = len(data) == READ_BYTES
+        if len(data) == READ_BYTES:
+            self._full_ns = self._drain.clock.now_ns
 
-    def _stamp(self, exchange: Exchange, ancillary: list[tuple[int, int, bytes]], floor_ns: int) -> int:
-        """The kernel's stamp, not earlier than the last drain that found this socket empty, nor than the read before it.
+    def _stamp(self, exchange: Exchange, ancillary: list[tuple[int, int, bytes]], floor_ns: int, size: int) -> int:
+        """The kernel's stamp, or the time of the read where that stamp is earlier than its bytes could be had.
 
-        Subtle: after a lost segment the kernel keeps the early stamp of bytes that could not be delivered yet.
+        Subtle: it is the arrival of the last segment, which may have waited behind a hole. A drain has found the socket empty
+        since, or else the hole was filled in this very tick: a large read asks for it here, see `measure/holes.py` for others.
         """
         drain = self._drain
         now_ns = monotonic_ns()
@@ -244,9 +178,11 @@ class Connection:
         if stamp_ns is None:
             exchange.unstamped += 1
             stamp_ns = now_ns
-        elif stamp_ns < floor_ns and not self._unread:
-            exchange.clamped += stamp_ns < floor_ns - CLAMP_NOTED_NS
-            stamp_ns = floor_ns
+        elif stamp_ns < floor_ns and floor_ns != self._full_ns:
+            waited = stamp_ns < floor_ns - CLOCK_NOISE_NS
+            stamp_ns = self._at_read(exchange, now_ns) if waited else floor_ns
+        elif size > BURST_BYTES and self._had_holes():
+            stamp_ns = self._at_read(exchange, now_ns)
         if stamp_ns < exchange.read_ns:  # noqa: PLR1730 - a call of max() for each token
             stamp_ns = exchange.read_ns
         lag_ns = now_ns - stamp_ns
@@ -256,6 +192,17 @@ class Connection:
             exchange.late.extend((stamp_ns, stamp_ns - max(floor_ns, exchange.read_ns)))
         exchange.read_ns = stamp_ns
         return stamp_ns
+
+    @staticmethod
+    def _at_read(exchange: Exchange, now_ns: int) -> int:
+        exchange.clamps += (now_ns,)
+        return now_ns
+
+    def _had_holes(self) -> bool:
+        """Whether segments have come out of order in this attempt."""
+        assert self._socket is not None, "only an open connection is read"
+        self._holey = self._holey or tcp_info.out_of_order(self._socket) > (self._seen.out_of_order or 0)
+        return self._holey
 
     def _take(self, exchange: Exchange, stamp_ns: int, data: bytes) -> None:
         """A read that may end the message, or come before its framing is known: the parser sees it at once."""
@@ -286,12 +233,15 @@ class Connection:
         self.close()
         if exchange is None or exchange.ending is not None:
             return
-        now_ns = time.monotonic_ns()
+        now_ns, why = time.monotonic_ns(), why or self._alert
         exchange.frame()
         if ending is Ending.EOF and exchange.ending is None and exchange.parser.eof():
             exchange.end(Ending.COMPLETE, now_ns)
         elif exchange.parser.head_ns is None:
-            exchange.end(Ending.NO_RESPONSE, now_ns, why or "the connection was closed before a response")
+            # Subtle: TLS 1.3 tells a client that its certificate will not do only after the client's handshake is over.
+            turned_away = self._alert is not None and not exchange.reused
+            words = why or "the connection was closed before a response"
+            exchange.end(Ending.TLS if turned_away else Ending.NO_RESPONSE, now_ns, words)
         else:
             exchange.end(ending, now_ns, why)
 
@@ -311,23 +261,10 @@ class Connection:
                 pieces.append(piece)
         except ssl.SSLWantReadError:  # a part of a record is left for later
             pass
-        except ssl.SSLError:  # closed, properly or not: what was whole before it still counts
+        except ssl.SSLError as broken:  # closed, properly or not: what was whole before it still counts
+            self._alert = None if isinstance(broken, ssl.SSLZeroReturnError) else str(broken)
             return b"".join(pieces) or None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _pull_in(self) -> None:
-        """Bytes of the handshake."""
-        assert self._socket is not None, "only an open connection is registered"
-        try:
-            data = self._socket.recv(READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if data:
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
 
     def _flush(self) -> None:
         assert self._socket is not None, "only an open connection sends"
@@ -362,6 +299,5 @@ class Connection:
             self._drain.watch(self._socket.fileno(), READ | WRITE if blocked else READ)
 
 
-def _failure(address: Address, code: int) -> tuple[Ending, str]:
-    ending = Ending.REFUSED if code == errno.ECONNREFUSED else Ending.CONNECT
-    return ending, f"{address.sockaddr[0]} port {address.sockaddr[1]}: {os.strerror(code)}"
+def _since(before: int | None, now: int | None) -> int | None:
+    return None if before is None or now is None else now - before

@@ -27,7 +27,7 @@ READ, WRITE = 0x001, 0x004  # EPOLLIN and EPOLLOUT; poll(2) uses the same number
 
 
 class Socket(Protocol):
-    """What the drain keeps: a `connection.Connection`."""
+    """What the drain keeps: an `opening.Opening`, then a `connection.Connection`."""
 
     def on_ready(self, events: int, floor_ns: int) -> None: ...
 
@@ -56,6 +56,10 @@ class Drain:
         self._poller.register(fd, events)
         self._sockets[fd] = owner
         self._run()
+
+    def hand_over(self, fd: int, owner: Socket) -> None:
+        """From now on this one is told."""
+        self._sockets[fd] = owner
 
     def watch(self, fd: int, events: int) -> None:
         self._poller.modify(fd, events)

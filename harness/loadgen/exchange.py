@@ -2,7 +2,7 @@
 
 import itertools
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gevent import get_hub
@@ -60,7 +60,8 @@ class Exchange:
     Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
     as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any more;
     at `decode_at` decoding has to be seen to. `late` has pairs: the stamp of a read that came late, and the ns since its socket
-    was last found empty. `bug` is an exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
+    was last found empty. `waiting_for` names the step of opening the connection, and `address` is where that led. `bug` is an
+    exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
     """
 
     __slots__ = (
@@ -69,10 +70,11 @@ class Exchange:
         "_finished",
         "_method",
         "_waiter",
+        "address",
         "begun_ns",
         "bug",
         "check_ns",
-        "clamped",
+        "clamps",
         "connect_ns",
         "deadlines",
         "decode_at",
@@ -86,18 +88,24 @@ class Exchange:
         "lag_max_ns",
         "late",
         "may_wait",
+        "min_rtt_ns",
         "on_wire",
+        "out_of_order",
         "parser",
+        "proxy_ns",
         "read_ns",
         "reads",
         "received",
+        "retransmits",
         "reused",
+        "rtt_ns",
         "sent_ns",
         "sink",
         "stale_retry",
         "stamps_ns",
         "tls_ns",
         "unstamped",
+        "waiting_for",
         "waker",
     )
 
@@ -115,13 +123,21 @@ class Exchange:
         self.done_ns: int | None = None
         self.dns_ns: int | None = None
         self.connect_ns: int | None = None
+        self.proxy_ns: int | None = None
         self.tls_ns: int | None = None
+        self.rtt_ns: int | None = None
+        self.min_rtt_ns: int | None = None
+        self.retransmits: int | None = None
+        self.out_of_order: int | None = None
+        self.address: str | None = None
+        self.waiting_for: str | None = None
         self.lag_max_ns = -1  # of no read
         self.ending: Ending | None = None
         self.detail: str | None = None
         self.bug: BaseException | None = None
         self.reused = self.stale_retry = self.on_wire = False
-        self.received = self.decoded = self.clamped = self.unstamped = 0
+        self.received = self.decoded = self.unstamped = 0
+        self.clamps: tuple[int, ...] = ()
         self.decode_at = QUEUE_BYTES
         self.is_queued = self.may_wait = False
         self._began = self._finished = False
@@ -197,6 +213,13 @@ class Exchange:
         """How many ns before its stamp the first byte of a late read may have come, by that stamp."""
         return dict(zip(self.late[::2], self.late[1::2], strict=True))
 
+    def restamp(self, moved: Mapping[int, int]) -> None:
+        """Reads whose bytes could be had only later than was believed: old stamp to new."""
+        self.first_byte_ns, self.done_ns, self.parser.head_ns = (
+            None if stamp_ns is None else moved.get(stamp_ns, stamp_ns)
+            for stamp_ns in (self.first_byte_ns, self.done_ns, self.parser.head_ns)
+        )
+
     def restart(self, now_ns: int) -> None:
         """Begin again on a fresh connection, once: the first one had been closed while idle."""
         self.parser = ResponseParser(self._method)
@@ -251,7 +274,8 @@ class Exchange:
             self.decode()  # a later token may wait in there
             due_ns, ending = self.due()
         if due_ns <= now_ns:
-            self.end(ending, now_ns, f"no progress within {ending.removeprefix('timeout_')} deadline")
+            awaited = f": waited for {self.waiting_for}" if ending is Ending.TIMEOUT_CONNECT and self.waiting_for else ""
+            self.end(ending, now_ns, f"no progress within {ending.removeprefix('timeout_')} deadline{awaited}")
         self.check_ns = min(due_ns, now_ns + self.shortest_ns)
 
     @property

@@ -1,7 +1,7 @@
 """The load process watches itself: a sample a second of how late it was, and of what kept it.
 
-The rule: a sample ends at every edge of a block, so that a measure window is judged by its own seconds. Taking one costs the
-hub a fraction of a millisecond, however much was read.
+The rule: a sample ends at every edge of a block, so that a measure window is judged by its own seconds. Taking one keeps the
+hub for a millisecond or two at most, however much was read.
 """
 
 import gc

@@ -13,6 +13,7 @@ from gevent import get_hub
 from locust.runners import WorkerRunner
 
 from harness import results
+from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError
 from harness.loadgen import messages
 from harness.loadgen.user import ReplayUser
@@ -28,7 +29,7 @@ POLL_S = 0.01
 
 Order = TypeVar("Order")
 Calls = Callable[[Manifest], tuple[Call, ...]]
-Keys = Callable[[Manifest], Mapping[str, str | None]]
+Keys = Callable[[Manifest], Mapping[str, Secrets]]
 
 
 class Member:

@@ -1,12 +1,14 @@
 """One endpoint as a process calls it: target, key, deadlines, TLS, and one prebuilt request per example."""
 
-import ssl
 from pathlib import Path
 
 import httpx
 
+from harness.credentials import Secrets
+from harness.loadgen import tls
 from harness.loadgen.attempt import Asked
-from harness.loadgen.transport import tls_context, wire_bytes
+from harness.loadgen.proxy import Proxy
+from harness.loadgen.transport import wire_bytes
 from harness.records import Call, Deadlines, Target, WireRequest
 from harness.scenario import Endpoint
 from harness.wire.reading import dialect
@@ -18,19 +20,18 @@ PARSED = 64
 
 
 class Port:
-    """`url` is the base address, which a simulated endpoint's scenario lacks. The key is here and in request headers only.
+    """`url` is the base address, which a simulated endpoint's scenario lacks. The secrets are here and in headers only.
 
-    A relative `tls.ca_file` stands relative to `folder`, the scenario's.
+    Relative files of `tls` stand relative to `folder`, the scenario's.
     """
 
-    def __init__(self, name: str, config: Endpoint, url: str, key: str | None, folder: Path = Path()) -> None:
+    def __init__(self, name: str, config: Endpoint, url: str, secrets: Secrets, folder: Path = Path()) -> None:
         self.name, self.url = name, url
         self.deadlines = Deadlines(**config.deadlines.model_dump())
-        self.asked = Asked(dialect(config.dialect), config.stream, config.model, key)
-        self.tls: ssl.SSLContext | None = None
-        if url.startswith("https:"):
-            authority = None if config.tls.ca_file is None else folder / config.tls.ca_file
-            self.tls = tls_context(authority, verify=config.tls.verify)
+        self.tls = tls.of(name, config, url, folder, secrets.client_key_password)
+        self.proxy = None if config.proxy is None else Proxy.at(config.proxy, secrets.proxy_auth)
+        hidden = () if self.proxy is None else self.proxy.secrets
+        self.asked = Asked(dialect(config.dialect), config.stream, config.model, secrets.key, hidden)
         self._target = Target(
             base_url=url,
             model=config.model,
@@ -48,7 +49,7 @@ class Port:
         made = self._requests.get(call.example)
         if made is None:
             made = self._build(self.asked.dialect.request(call, self._target, self.asked.key))
-            size = len(wire_bytes(made))
+            size = len(wire_bytes(made, self.proxy))
             if self._kept_bytes + size <= KEPT_BYTES:
                 self._kept_bytes += size
                 self._requests[call.example] = made

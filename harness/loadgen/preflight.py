@@ -25,7 +25,7 @@ _REMEDIES = {
     "connect_refused": "is the server running, and the port right?",
     "connect_error": "is the host reachable from here?",
     "timeout_connect": "is a firewall or proxy between? deadlines.connect may be too short",
-    "tls": "a private authority goes into tls.ca_file",
+    "tls": "a private authority goes into tls.ca_file, a certificate that the server asks for into tls.client_cert",
     "conn_lost": "does HTTP live on this port? if it is TLS, base_url begins with https",
     "http_protocol": "does HTTP/1.1 live on this port?",
     "http_auth": _KEY,
@@ -41,20 +41,31 @@ _REMEDIES = {
     "quota_exhausted": "the quota of this key is used up",
 }
 
+_PROXY_REMEDIES = {
+    "dns": "is the proxy's host name right?",
+    "connect_refused": "is the proxy running, and its port right?",
+    "connect_error": "does the proxy let you through to that host and port? proxy_auth_env names its user and password",
+    "timeout_connect": "does the proxy reach that host? deadlines.connect may be too short",
+}
+
 
 def check(ports: Mapping[str, Port], call: Call) -> dict[str, Finished]:
     """Ask each endpoint once. Raises `UnreachableError` for what no load would mend; the run counts all other failures."""
     answers = {}
     with closing(Drain()) as drain:
         for name, port in ports.items():
-            with Transport(drain, Resolver(), port.tls) as transport:
+            with Transport(drain, Resolver(), port.tls, port.proxy) as transport:
                 answers[name] = _once(transport, port, call)
             end = answers[name].end
-            remedy = _BASE if end.http_status in _NO_API else _REMEDIES.get(end.kind)
+            remedy = _BASE if end.http_status in _NO_API else _remedy(port, end.kind)
             if remedy is not None:
                 what = f"the first request ended in {end.kind}: {_one_line(end.error)}"
                 raise UnreachableError(what, where=f"endpoints.{name} ({port.url})", remedy=remedy)
     return answers
+
+
+def _remedy(port: Port, kind: str) -> str | None:
+    return _PROXY_REMEDIES.get(kind, _REMEDIES.get(kind)) if port.proxy is not None else _REMEDIES.get(kind)
 
 
 def _one_line(error: str | None) -> str:
@@ -65,7 +76,7 @@ def _one_line(error: str | None) -> str:
 def ask(port: Port, call: Call, n: int, concurrency: int) -> Iterator[Finished]:
     """Ask one endpoint n times, so many at a time, outside any run; each attempt as it ends."""
     drain, resolver = Drain(), Resolver()
-    free = [Transport(drain, resolver, port.tls) for _ in range(min(n, concurrency))]
+    free = [Transport(drain, resolver, port.tls, port.proxy) for _ in range(min(n, concurrency))]
 
     def one(number: int) -> Finished:
         transport = free.pop()

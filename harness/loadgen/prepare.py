@@ -12,6 +12,7 @@ from typing import Any
 
 import harness
 from harness import credentials, results
+from harness.credentials import Secrets
 from harness.errors import HarnessError
 from harness.loadgen import plan
 from harness.records import SCHEMA_VERSION, Call, Example, Manifest, Rates
@@ -84,8 +85,8 @@ def calls(manifest: Manifest) -> tuple[Call, ...]:
     return calls_of(Scenario.model_validate(manifest.scenario), tuple(examples_of(manifest).values()))
 
 
-def keys(manifest: Manifest) -> dict[str, str | None]:
-    """API keys by endpoint, from this process's environment or the `.env` beside the scenario. Never written anywhere."""
+def keys(manifest: Manifest) -> dict[str, Secrets]:
+    """Secrets by endpoint, from this process's environment or the `.env` beside the scenario. Never written anywhere."""
     scenario = Scenario.model_validate(manifest.scenario)
     return credentials.secrets(scenario, Path(manifest.dataset["folder"]), os.environ)
 

@@ -1,10 +1,14 @@
 """Names to addresses, once per run and timed apart: a resolver's mood must not enter a provider's latency."""
 
 import socket
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gevent import get_hub, monkey
 from gevent.threadpool import AsyncResult
+
+from harness.records import Resolved
 
 _getaddrinfo = monkey.get_original("socket", "getaddrinfo")
 
@@ -14,31 +18,50 @@ class Address(NamedTuple):
     sockaddr: tuple[Any, ...]
 
 
-class Resolver:
-    """Looks a name up in gevent's thread pool; users that ask meanwhile share the one answer. Failures are not kept."""
+class _Answer(NamedTuple):
+    found: list[Address] | OSError
+    took_ns: int
 
-    def __init__(self) -> None:
+
+class Resolver:
+    """Looks a name up in gevent's thread pool; users that ask meanwhile share the one answer. Failures are not kept.
+
+    on_answer  is told each answer that is kept, once
+    """
+
+    def __init__(self, on_answer: Callable[[Resolved], object] | None = None) -> None:
         self._results: dict[tuple[str, int], AsyncResult] = {}
+        self._untold: set[tuple[str, int]] = set()
+        self._on_answer = on_answer
 
     def lookup(self, host: str, port: int) -> AsyncResult:
         """A result to wait for; `addresses` reads it."""
         key = (host, port)
         if key not in self._results:
+            self._untold.add(key)
             self._results[key] = get_hub().threadpool.spawn(_look_up, host, port)
         return self._results[key]
 
     def addresses(self, host: str, port: int) -> list[Address]:
         """The answer of a finished look-up, in the resolver's order; raises `OSError` as the look-up did."""
-        found = self._results[host, port].get(block=False)
-        if isinstance(found, OSError):
-            del self._results[host, port]
-            raise found
-        return [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
+        key = (host, port)
+        answer: _Answer = self._results[key].get(block=False)
+        if isinstance(answer.found, OSError):
+            del self._results[key]
+            raise answer.found
+        if key in self._untold and self._on_answer is not None:
+            names = tuple(dict.fromkeys(address.sockaddr[0] for address in answer.found))
+            self._on_answer(Resolved(host, port, names, answer.took_ns))
+        self._untold.discard(key)
+        return answer.found
 
 
-def _look_up(host: str, port: int) -> Any:
+def _look_up(host: str, port: int) -> _Answer:
     """A failure is returned: gevent prints what a pool thread raises."""
+    began = time.monotonic_ns()
     try:
-        return _getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        found = _getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except OSError as failed:
-        return failed
+        return _Answer(failed, time.monotonic_ns() - began)
+    addresses = [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
+    return _Answer(addresses, time.monotonic_ns() - began)

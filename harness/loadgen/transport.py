@@ -1,22 +1,23 @@
 """httpx over the drain: an `httpx.BaseTransport` that keeps one connection per origin, for one user at a time.
 
 Load calls `perform` with a prebuilt request and reads the `Exchange`; preflight, judge and SDKs use
-`httpx.Client(transport=...)`, which gets httpx's own responses and exceptions. HTTP/1.1, no redirects, no environment proxies.
+`httpx.Client(transport=...)`, which gets httpx's own responses and exceptions. HTTP/1.1, no redirects, no
+proxy but a given one.
 """
 
 import ssl
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
-from harness.errors import HarnessError
-from harness.loadgen.connection import Connection, Origin
+from harness.loadgen.connection import Connection
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import Bytes, Exchange
+from harness.loadgen.opening import Origin
+from harness.loadgen.proxy import AUTHENTICATION_REQUIRED, Proxy
 from harness.loadgen.resolver import Resolver
 from harness.records import Deadlines, Ending
 
@@ -31,6 +32,7 @@ _HTTPX_ERRORS: Mapping[Ending, type[httpx.TransportError]] = {
     Ending.REFUSED: httpx.ConnectError,
     Ending.TLS: httpx.ConnectError,
     Ending.CONNECT: httpx.ConnectError,
+    Ending.PROXY: httpx.ProxyError,
     Ending.TIMEOUT_CONNECT: httpx.ConnectTimeout,
     Ending.TIMEOUT_HEADERS: httpx.ReadTimeout,
     Ending.TIMEOUT_FIRST_TOKEN: httpx.ReadTimeout,
@@ -41,10 +43,10 @@ _HTTPX_ERRORS: Mapping[Ending, type[httpx.TransportError]] = {
 
 
 class Transport(httpx.BaseTransport):
-    """One user's way out. Drain, resolver and TLS contexts are shared by all users of the process."""
+    """One user's way out. Drain, resolver, TLS context and proxy are shared by all users of an endpoint."""
 
-    def __init__(self, drain: Drain, resolver: Resolver, tls: ssl.SSLContext | None = None) -> None:
-        self._drain, self._resolver, self._tls = drain, resolver, tls
+    def __init__(self, drain: Drain, resolver: Resolver, tls: ssl.SSLContext | None = None, proxy: Proxy | None = None) -> None:
+        self._drain, self._resolver, self._tls, self._proxy = drain, resolver, tls, proxy
         self._idle: dict[Origin, Connection] = {}
 
     def perform(self, request: httpx.Request, exchange: Exchange) -> None:
@@ -58,7 +60,7 @@ class Transport(httpx.BaseTransport):
                 connection = self._take(request.url)
                 self._drain.begin(exchange)
                 if self._ready(connection, exchange):
-                    connection.send(exchange, wire_bytes(request))
+                    connection.send(exchange, wire_bytes(request, self._proxy))
                 while exchange.ending is None:
                     exchange.wait()
                 if not _stale(exchange):
@@ -73,6 +75,9 @@ class Transport(httpx.BaseTransport):
             self._keep(connection)
         if exchange.bug is not None:
             raise exchange.bug
+        if self._proxy is not None and request.url.scheme == "http" and exchange.parser.status == AUTHENTICATION_REQUIRED:
+            exchange.ending = Ending.PROXY  # it is asked itself, and has not passed the request on
+            exchange.detail = self._proxy.refusal(AUTHENTICATION_REQUIRED, request.method)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """As httpx asks: the whole response, or an exception of httpx's tree. `extensions["exchange"]` has the stamps."""
@@ -109,7 +114,7 @@ class Transport(httpx.BaseTransport):
         idle = self._idle.pop(origin, None)
         if idle is not None and not idle.closed:
             return idle
-        return Connection(self._drain, origin, self._context(origin))
+        return Connection(self._drain, origin, self._context(origin), self._proxy)
 
     def _ready(self, connection: Connection, exchange: Exchange) -> bool:
         exchange.reused = connection.is_open
@@ -127,25 +132,18 @@ class Transport(httpx.BaseTransport):
         return self._tls
 
 
-def tls_context(ca_file: Path | None, *, verify: bool) -> ssl.SSLContext:
-    """The one TLS context that all users of an endpoint share; with `ca_file` only that authority is trusted."""
-    try:
-        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    except OSError as broken:
-        remedy = "give a PEM file with the certificates of the authority"
-        raise HarnessError(f"{str(ca_file)!r} cannot be loaded: {broken}", where="tls.ca_file", remedy=remedy) from broken
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+def wire_bytes(request: httpx.Request, proxy: Proxy | None = None) -> bytes:
+    """The request as it goes on the wire; made once per request object, which goes one way, and kept in its extensions.
 
-
-def wire_bytes(request: httpx.Request) -> bytes:
-    """The request as it goes on the wire; made once per request object and kept in its extensions."""
+    A proxy reads plain http itself: it gets the whole address (RFC 9112, absolute-form), and its credentials with each request.
+    """
     made = request.extensions.get(_WIRE)
     if made is None:
-        body = request.read()
-        lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+        body, url = request.read(), request.url
+        told = proxy if url.scheme == "http" else None
+        target = url.raw_path if told is None else b"http://%b%b" % (url.netloc, url.raw_path)
+        lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)]
+        lines += [] if told is None else [b"%b: %b" % each for each in told.headers.items()]
         skipped = {b"transfer-encoding", b"content-length"}
         lines += [b"%b: %b" % (name, value) for name, value in request.headers.raw if name.lower() not in skipped]
         if body or request.method not in ("GET", "HEAD"):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.credentials import Secrets
 from harness.errors import StorageError
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Finished, Window
@@ -67,7 +68,7 @@ class Worker:
     """`index` of `count` workers; `calls` are all examples as prompts, in the data set's order."""
 
     def __init__(
-        self, run: Path, manifest: Manifest, calls: tuple[Call, ...], keys: Mapping[str, str | None], index: int, count: int
+        self, run: Path, manifest: Manifest, calls: tuple[Call, ...], keys: Mapping[str, Secrets], index: int, count: int
     ) -> None:
         scenario = Scenario.model_validate(manifest.scenario)
         self.drain = Drain()
@@ -84,7 +85,7 @@ class Worker:
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
         self._finished: list[tuple[AttemptStart, Finished]] = []
-        self._resolver = Resolver()
+        self._resolver = Resolver(lambda found: self._write(self._journal, found))
         self._orders: dict[tuple[str, int], Order] = {}
         self._windows: dict[int, Window] = {}
         self._block: Block | None = None
@@ -197,7 +198,7 @@ class Worker:
     def _transport(self, seat: Seat, port: Port) -> Transport:
         transport = seat.transports.get(port.name)
         if transport is None:
-            transport = seat.transports[port.name] = Transport(self.drain, self._resolver, port.tls)
+            transport = seat.transports[port.name] = Transport(self.drain, self._resolver, port.tls, port.proxy)
         return transport
 
     def _finish(

@@ -24,7 +24,7 @@ class Cell:
     """rows: every attempt of the cell in any phase; measured: those that began in a measure phase.
 
     window_s  None where no worker closed a measure window
-    metrics   by column name of the join, and `icl_s`, `itl_s`
+    metrics   by column name of the join, and `icl_s`, `itl_s`; with the round trips at the end of each answer
     watched   the load processes meanwhile
     """
 
@@ -61,7 +61,7 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
 def _metrics(run: Run, ok: pd.DataFrame) -> dict[str, Measured]:
     streamed = ok[ok["ttft_s"].notna()]
     ends = [end for position in streamed.index if (end := run.attempts[position].end) is not None]
-    named = {name: _exact(ok[name]) for name in (*SERVICE, *SCHEDULED)}
+    named = {name: _exact(ok[name]) for name in (*SERVICE, *SCHEDULED, "rtt_s", "min_rtt_s")}
     return named | {"icl_s": _chunk_gaps(ends, len(ok)), "itl_s": _token_gaps(ends, len(ok))}
 
 

@@ -14,6 +14,7 @@ from harness.report import client
 from harness.results import Run
 
 COALESCED_RATIO = 0.01
+LOSSY_RATIO = 0.01
 LAG_S = 0.020
 STUCK_RATIO = 0.05
 
@@ -23,7 +24,7 @@ def doubts(run: Run) -> list[Finding]:
     measured = [each.end for each in run.attempts if each.end is not None and each.start.phase is Phase.MEASURE]
     limited = health.findings(client.watched(run).values())
     ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured))
-    return [*_empty(run), *_stuck(run), *limited, *ours]
+    return [*_empty(run), *_stuck(run), *limited, *ours, *_lossy(run)]
 
 
 def _empty(run: Run) -> Iterator[Finding]:
@@ -101,4 +102,22 @@ def _stale(ends: list[AttemptEnd]) -> Iterator[Finding]:
             what=f"{count} of {len(ends)} requests were sent again because the server had closed the idle connection",
             why="no failure of the endpoint, but it may have seen, and billed, the first one too",
             remedy="none is needed; the server's keep-alive time-out is shorter than the pause between two requests",
+        )
+
+
+def _lossy(run: Run) -> Iterator[Finding]:
+    """Endpoints on whose way segments were lost or overtaken, here or there, in more than a few attempts."""
+    disturbed: dict[str, list[bool]] = {}
+    for each in run.attempts:
+        if each.start.phase is Phase.MEASURE and each.end is not None and each.end.retransmits is not None:
+            disturbed.setdefault(each.start.endpoint, []).append(bool(each.end.retransmits or each.end.out_of_order))
+    shares = {name: sum(seen) / len(seen) for name, seen in disturbed.items()}
+    lossy = {name: share for name, share in shares.items() if share > LOSSY_RATIO}
+    if lossy:
+        told = ", ".join(f"{100 * share:.0f} % of the attempts at {name}" for name, share in lossy.items())
+        yield Finding(
+            code="lossy_network",
+            what=f"segments were lost or overtaken on the way in {told}",
+            why="each costs a round trip or more, which is in TTFT and the gaps and is not the provider's doing",
+            remedy="measure from nearer to the endpoint, or compare candidates only over the same way",
         )

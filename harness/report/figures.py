@@ -182,6 +182,43 @@ class ClientFigures(msgspec.Struct, frozen=True, kw_only=True):
     reason: dict[str, str] = {}
 
 
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel saw of the TCP connections: of the way to the proxy or load balancer that ends them.
+
+    rtt_s, min_rtt_s  round trip at the end of each whole answer: smoothed, and the least of the last minutes
+    ttft_ratio        medians of least and smoothed round trip over the median TTFT: what of it is at least, and at most,
+                      one round trip; a request larger than the congestion window needs more of them
+    retransmits       segments of ours that were sent again; out_of_order: segments that came before an earlier one
+    disturbed         attempts with either of them
+    opened            connections that were opened in any phase, and by address; dns_s to tls_s are of these, and `missing` in
+                      them are those that did without the step
+    """
+
+    rtt_s: Distribution
+    min_rtt_s: Distribution
+    ttft_ratio: Bounds | None
+    retransmits: int | None
+    out_of_order: int | None
+    disturbed: int
+    opened: int
+    addresses: dict[str, int]
+    dns_s: Distribution
+    connect_s: Distribution
+    proxy_s: Distribution
+    tls_s: Distribution
+    reason: dict[str, str] = {}
+
+
+class LookUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A name and the addresses that it had, in the resolver's order; n workers looked it up, once each."""
+
+    host: str
+    port: int
+    addresses: tuple[str, ...]
+    n: int
+    longest_s: float
+
+
 class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint at one level, over all repetitions: a cell."""
 
@@ -192,6 +229,7 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     scheduled: Latency
     done_s: Distribution
     connect_wait_s: Distribution
+    network: Network
     latency_all: LatencyAll
     output_tokens_per_s: OutputRate
     requests_per_s: float | None
@@ -209,6 +247,7 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
 class EndpointFigures(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     simulated: bool
+    proxy: str | None
     rates: Rates | None
     peak: str
     levels: dict[str, LevelFigures]
@@ -267,6 +306,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     peak: str
     endpoints: dict[str, EndpointFigures]
     comparison: Comparison | None
+    names: tuple[LookUp, ...]
     findings: tuple[Finding, ...]
     torn_lines: int
 

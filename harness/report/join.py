@@ -42,6 +42,15 @@ SCHEDULED: Mapping[str, Callable[[AttemptStart, AttemptEnd], float | None]] = {
     "connect_wait_s": timing.connect_wait_ns,
 }
 
+NETWORK: Mapping[str, Callable[[AttemptEnd], int | None]] = {
+    "dns_s": lambda end: end.dns_ns,
+    "connect_s": lambda end: end.connect_ns,
+    "proxy_s": lambda end: end.proxy_ns,
+    "tls_s": lambda end: end.tls_ns,
+    "rtt_s": lambda end: end.rtt_ns,
+    "min_rtt_s": lambda end: end.min_rtt_ns,
+}
+
 # Kinds for which nobody bills when no usage came: the request was turned away or no part of an answer was given (reference
 # faults, section 4). Every kind that starts with `http_` belongs here too.
 _UNBILLED = frozenset(
@@ -72,7 +81,9 @@ DTYPES = (
     | dict.fromkeys(["finish", "model", "error_code", "error"], "object")
     | dict.fromkeys(["dispatched_ns", "done_ns"], "Int64")
     | dict.fromkeys([*SERVICE, *SCHEDULED, "icl_mean_s", "icl_max_s"], "float64")
-    | dict.fromkeys(["chunks", "coalesced", "clamped", "window_chunks"], "Int64")
+    | {"address": "object"}
+    | dict.fromkeys(NETWORK, "float64")
+    | dict.fromkeys(["retransmits", "out_of_order", "chunks", "coalesced", "clamped", "window_chunks"], "Int64")
     | {"window_tokens": "float64", "done_in_window": "bool"}
     | dict.fromkeys(["input_tokens", "cached_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"], "Int64")
     | dict.fromkeys(["usage_source", "usd"], "object")
@@ -92,6 +103,7 @@ def frame(run: Run, rates: Mapping[str, Rates | None], *, graded: bool) -> pd.Da
     rows = [
         _identity(attempt, blocks[attempt.start.block], run.manifest.clusters)
         | _timing(attempt)
+        | _network(attempt.end)
         | _window(attempt, blocks[attempt.start.block].cell, windows)
         | _tokens(attempt.end)
         | {"usd": usd(attempt.end, rates.get(attempt.start.endpoint))}
@@ -149,6 +161,15 @@ def _timing(attempt: Attempt) -> dict[str, float | None]:
     scheduled = {name: _seconds(metric(start, end)) for name, metric in SCHEDULED.items()}
     gaps = {"icl_mean_s": _seconds(_mean_gap_ns(end)), "icl_max_s": _seconds(end.icl_max_ns)}
     return service | scheduled | gaps
+
+
+def _network(end: AttemptEnd | None) -> dict[str, Any]:
+    return {
+        "address": end and end.address,
+        **{name: None if end is None else _seconds(stamp(end)) for name, stamp in NETWORK.items()},
+        "retransmits": end and end.retransmits,
+        "out_of_order": end and end.out_of_order,
+    }
 
 
 def _mean_gap_ns(end: AttemptEnd) -> float | None:

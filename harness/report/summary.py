@@ -24,6 +24,7 @@ from harness.report.figures import (
     Summary,
 )
 from harness.report.join import DROPPED, OK
+from harness.report.network import look_ups, network
 from harness.report.spend import spend, tokens
 from harness.results import Run
 from harness.scenario import Scenario
@@ -55,6 +56,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
             name: EndpointFigures(
                 model=endpoint.model,
                 simulated=endpoint.simulated is not None,
+                proxy=endpoint.proxy,
                 rates=rates.get(name),
                 peak=max((cell for cell in cells if cell.endpoint == name), key=lambda cell: cell.concurrency).level,
                 levels={level: figures for (owner, level), figures in levels.items() if owner == name},
@@ -62,6 +64,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
             for name, endpoint in scenario.endpoints.items()
         },
         comparison=compare([cell for cell in cells if cell.level == highest.level], manifest.seed),
+        names=look_ups(run.resolved),
         findings=tuple(run.findings),
         torn_lines=run.torn,
     )
@@ -88,6 +91,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         ),
         done_s=metrics["done_s"],
         connect_wait_s=metrics["connect_wait_s"],
+        network=network(cell),
         latency_all=failure_aware(cell.metrics["e2e_s"], len(judged)),
         output_tokens_per_s=_output_rate(cell),
         requests_per_s=_per_second(completed, cell.window_s),

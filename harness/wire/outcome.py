@@ -18,6 +18,7 @@ _BY_ENDING = {
     Ending.REFUSED: "connect_refused",
     Ending.TLS: "tls",
     Ending.CONNECT: "connect_error",
+    Ending.PROXY: "connect_error",
     Ending.NO_RESPONSE: "conn_lost",
     Ending.PROTOCOL: "http_protocol",
     Ending.OVERSIZE: "oversize",
@@ -71,7 +72,7 @@ def classify(
     detail: str | None = None,
 ) -> Outcome:
     """The one kind of this attempt. `detail` is the transport's own words for an ending that is not `complete`."""
-    if status is not None and status >= 300 and ending is not Ending.CANCELLED:
+    if status is not None and status >= 300 and ending not in (Ending.CANCELLED, Ending.PROXY):
         return _by_status(status, transcript, dialect)  # what it said with its status, however the body ended
     if ending in _BY_ENDING:
         return Outcome(_BY_ENDING[ending], error=detail)

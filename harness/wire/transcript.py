@@ -247,6 +247,12 @@ class Transcript:
         if self._sse.stray and not self.ended and self.error is None:
             self._read_stray(bytes(self._sse.stray))
 
+    def restamp(self, moved: Mapping[int, int]) -> None:
+        """Reads whose bytes could be had only later than was believed: old stamp to new, in the same order."""
+        self.stamps_ns = array("q", [moved.get(stamp_ns, stamp_ns) for stamp_ns in self.stamps_ns])
+        if self.first_output_ns is not None:
+            self.first_output_ns = moved.get(self.first_output_ns, self.first_output_ns)
+
     def _read_stray(self, lines: bytes) -> None:
         """Some servers put an error between the events, as bare JSON. Other stray lines mean nothing."""
         try:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
 from small_scenario import ROWS, SCENARIO, Invoke
 
 
@@ -90,3 +92,82 @@ def test_a_scenario_is_needed(signoff: Invoke, capsys: pytest.CaptureFixture[str
     """Without one the error says what may be given."""
     assert 2 == signoff("validate")
     assert "which scenario?" in capsys.readouterr().err
+
+
+FAR = """\
+name: far
+endpoints:
+  far:
+    model: m
+    base_url: https://api.example.com/v1
+    proxy: http://proxy.test:3128
+    proxy_auth_env: PROXY_AUTH
+    tls: {client_cert: me.crt, client_key: me.key}
+prompts: {dataset: d.jsonl}
+load: {levels: [1]}
+"""
+
+
+def _certificate(folder: Path, *, password: bytes | None = None) -> None:
+    cert = trustme.CA().issue_cert("me@test")
+    cert.cert_chain_pems[0].write_to_path(str(folder / "me.crt"))
+    key = serialization.load_pem_private_key(cert.private_key_pem.bytes(), None)
+    lock = serialization.NoEncryption() if password is None else serialization.BestAvailableEncryption(password)
+    form = serialization.PrivateFormat.PKCS8
+    (folder / "me.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, lock))
+
+
+def test_the_way_to_an_endpoint_is_told(
+    scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxy and certificate are in the endpoint's line, with the variables that a run would miss; no value is."""
+    (scenario / "scenario.yaml").write_text(FAR)
+    _certificate(scenario)
+    monkeypatch.delenv("PROXY_AUTH", raising=False)
+    assert 0 == signoff("validate", str(scenario))
+    way = "through http://proxy.test:3128, showing me.crt (PROXY_AUTH is not in the environment), no key, no price\n"
+    assert way in capsys.readouterr().out
+    monkeypatch.setenv("PROXY_AUTH", "me:CANARY")
+    assert 0 == signoff("validate", str(scenario), "--json")
+    out = capsys.readouterr().out
+    far = json.loads(out)["endpoints"]["far"]
+    assert ("http://proxy.test:3128", "me.crt", []) == (far["proxy"], far["client_cert"], far["secrets_not_in_environment"])
+    assert "CANARY" not in out
+
+
+@pytest.mark.parametrize(
+    ("password", "said", "told"),
+    [
+        (None, None, "is encrypted\n  name the variable that holds its password with client_key_password_env"),
+        ("CANARY wrong", "KEY_PASSWORD", "does not open with the password in KEY_PASSWORD\n"),
+    ],
+)
+def test_a_key_that_does_not_open_is_told(
+    scenario: Path,
+    signoff: Invoke,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    password: str | None,
+    said: str | None,
+    told: str,
+) -> None:
+    """Certificates are loaded when a scenario is checked: a run would be too late, and a question on the terminal hidden."""
+    named = "" if said is None else f", client_key_password_env: {said}"
+    (scenario / "scenario.yaml").write_text(FAR.replace("me.key}", f"me.key{named}}}"))
+    _certificate(scenario, password=b"right")
+    monkeypatch.setenv("KEY_PASSWORD", password or "")
+    assert 2 == signoff("validate", str(scenario))
+    complaint = capsys.readouterr().err
+    assert f"endpoints.far.tls.client_key: the key in '{scenario / 'me.key'}' {told}" in complaint
+    assert "CANARY" not in complaint
+
+
+def test_a_key_whose_password_is_elsewhere_is_left_for_the_run(
+    scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with API keys: where a scenario is written and checked, its secrets need not be."""
+    (scenario / "scenario.yaml").write_text(FAR.replace("me.key}", "me.key, client_key_password_env: KEY_PASSWORD}"))
+    _certificate(scenario, password=b"right")
+    monkeypatch.delenv("KEY_PASSWORD", raising=False)
+    assert 0 == signoff("validate", str(scenario))
+    assert "(KEY_PASSWORD is not in the environment)" in capsys.readouterr().out

@@ -22,6 +22,7 @@ class Peer:
         self.socket, self.number = sock, number
         self.sent_ns: list[int] = []
         self.requests = 0
+        self.body = b""
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def request(self) -> bytes:
@@ -36,6 +37,7 @@ class Peer:
         while len(body) < length:
             body += self.socket.recv(65536)
         self.requests += 1
+        self.body = body
         return head
 
     def send(self, data: bytes) -> None:
@@ -49,9 +51,11 @@ class Peer:
 
 
 @contextmanager
-def serving(script: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[Peer]]]:
+def serving(
+    script: Callable[[Peer], None], tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[tuple[int, list[Peer]]]:
     """Run `script` on every connection; yields the port and the peers seen."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     peers: list[Peer] = []
 
     def one(sock: socket.socket) -> None:

@@ -12,6 +12,8 @@ from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
 
 KEY = 'sk-"CANARY\\0123456789'
+HIDDEN = ("me:SECRET\\1", "bWU6U0VDUkVU")
+ASKED = Asked(openai_chat, stream=True, model="m", key=KEY, hidden=HIDDEN)
 START = AttemptStart("0-1", "e", "1", Phase.MEASURE, 0, "q", 0, 0)
 HEAD = b"HTTP/1.1 %d OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
 
@@ -24,7 +26,7 @@ def finished(
     exchange.sent_ns = 1
     exchange.parser.feed(5, HEAD % (status, kind, len(body)) + body)
     exchange.end(Ending.COMPLETE, 9)
-    return attempt.finish(START, exchange, transcript, Asked(openai_chat, stream=True, model="m", key=KEY), window)
+    return attempt.finish(START, exchange, transcript, ASKED, window)
 
 
 def chunk(**fields: object) -> bytes:
@@ -64,6 +66,16 @@ def test_what_was_read_late_and_together_is_told() -> None:
     assert "late_first_token" not in finished(word * 5 + last).end.flags  # in one read, but a read in time
 
 
+@pytest.mark.parametrize("secret", HIDDEN)
+def test_secrets_beside_the_key_are_hidden_like_it(secret: str) -> None:
+    """A proxy that echoes user and password, as given or as sent, finds them nowhere in the record either."""
+    error = json.dumps({"error": {"message": f"not {secret}", "code": secret}}).encode()
+    for done in (finished(error, 502, b"application/json"), finished(f"<p>not {secret}".encode(), 502)):
+        assert "SECRET" not in repr(done)
+        assert HIDDEN[1] not in repr(done)
+        assert "[key]" in done.end.error
+
+
 def test_one_token_chunks_that_were_read_together_still_tell_itl() -> None:
     """As many tokens as chunks: each chunk was one token, so a read of two shares its gap among them."""
     transcript = Transcript(openai_chat)
@@ -85,3 +97,24 @@ def test_chunks_in_the_window_are_counted() -> None:
     body = chunk(choices=[{"delta": {"content": "x"}, "finish_reason": "stop"}])
     assert 1 == finished(body, window=Window(0, None)).end.window_chunks
     assert 0 == finished(body, window=Window(0, 5)).end.window_chunks
+
+
+@pytest.mark.parametrize(
+    ("out_of_order", "clamps", "last_ns"),
+    [(0, (), 9_000_000), (None, (), 9_000_000), (3, (), 9_400_000), (3, (9_000_000,), 9_000_000)],
+)
+def test_reads_behind_a_hole_are_put_right(out_of_order: int | None, clamps: tuple[int, ...], last_ns: int) -> None:
+    """Where segments came out of order, what came together is stamped as late as it may have been readable, its end too."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns, exchange.lag_max_ns, exchange.out_of_order, exchange.clamps = 1, 400_000, out_of_order, clamps
+    word = chunk(choices=[{"delta": {"content": "x"}}])
+    last = chunk(choices=[{"delta": {}, "finish_reason": "stop"}])
+    body = word * 3 + last
+    exchange.parser.feed(1_000_000, HEAD % (200, b"text/event-stream", len(body)) + word)
+    exchange.parser.feed(9_000_000, word * 2 + last)
+    exchange.end(Ending.COMPLETE, 9_000_000)
+    done = attempt.finish(START, exchange, transcript, ASKED, Window(9_200_000, None))
+    assert (1_000_000, 1_000_000, last_ns) == (done.end.headers_ns, done.end.first_token_ns, done.end.last_token_ns)
+    assert (last_ns, [last_ns - 1_000_000]) == (done.end.done_ns, list(done.icl_ns))
+    assert 2 * (last_ns > 9_200_000) == done.end.window_chunks

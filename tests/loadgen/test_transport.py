@@ -3,55 +3,32 @@
 import gc
 import itertools
 import socket
-import ssl
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import gevent
 import httpx
 import pytest
 import trustme
+from asking import ask, server_tls
 from scripted import END, HEAD, Peer, chunk, serving
 
 from harness.loadgen.drain import CROWD, Drain
 from harness.loadgen.exchange import Bytes, Exchange
 from harness.loadgen.resolver import Resolver
-from harness.loadgen.transport import Transport, tls_context
+from harness.loadgen.tls import context
+from harness.loadgen.transport import Transport
 from harness.records import Deadlines, Ending
+from harness.scenario import Tls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernel receive stamps are Linux's")
 MS = 1_000_000
-
-
-@pytest.fixture
-def drain() -> Iterator[Drain]:
-    drain = Drain()
-    yield drain
-    assert [] == drain.bugs
-    assert set() == drain.exchanges
-    drain.close()
-
-
-@pytest.fixture
-def transport(drain: Drain) -> Iterator[Transport]:
-    with Transport(drain, Resolver()) as transport:
-        yield transport
-    assert {} == drain._sockets
-
-
-def ask(
-    transport: Transport, port: int, *, scheme: str = "http", host: str = "127.0.0.1", body: bytes = b"{}", **limits: float
-) -> Exchange:
-    exchange = Exchange(Bytes(), Deadlines(**limits), time.monotonic_ns())
-    transport.perform(httpx.Request("POST", f"{scheme}://{host}:{port}/v1", content=body), exchange)
-    exchange.decode()
-    return exchange
 
 
 def paced(peer: Peer, gap_s: float = 0.02, n: int = 5) -> None:
@@ -276,25 +253,11 @@ def test_large_request_to_a_slow_reader(transport: Transport) -> None:
     assert Ending.COMPLETE is exchange.ending
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
-    authority = trustme.CA()
-    file = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(file))
-    return authority, file
-
-
-def server_tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
-
-
 def test_tls_with_a_custom_authority(drain: Drain, authority: tuple[trustme.CA, Path]) -> None:
     """TLS through memory BIOs: verified, kernel-stamped, handshake timed apart, connection reused."""
     ca, file = authority
     with serving(paced, server_tls(ca, "127.0.0.1")) as (port, peers):
-        with Transport(drain, Resolver(), tls_context(file, verify=True)) as transport:
+        with Transport(drain, Resolver(), context(Tls(ca_file=file))) as transport:
             first, second = (ask(transport, port, scheme="https") for _ in range(2))
         lag = first.sink.last_token_ns - peers[0].sent_ns[6 - 1]
     assert (Ending.COMPLETE, Ending.COMPLETE, True) == (first.ending, second.ending, second.reused)
@@ -306,9 +269,9 @@ def test_tls_with_a_custom_authority(drain: Drain, authority: tuple[trustme.CA, 
 def test_tls_that_cannot_be_trusted(drain: Drain, authority: tuple[trustme.CA, Path], case: str) -> None:
     """No certificate we cannot check, no answer: each is `tls`, and the request is never sent."""
     ca, file = authority
-    context = tls_context(None if case == "unknown authority" else file, verify=True)
+    trusting = context(Tls(ca_file=None if case == "unknown authority" else file))
     served = None if case == "plain server" else server_tls(ca, "elsewhere.test" if case == "wrong name" else "127.0.0.1")
-    with serving(after(HEAD), served) as (port, peers), Transport(drain, Resolver(), context) as transport:
+    with serving(after(HEAD), served) as (port, peers), Transport(drain, Resolver(), trusting) as transport:
         exchange = ask(transport, port, scheme="https", connect=1.0)
     assert exchange.ending in (Ending.TLS, Ending.TIMEOUT_CONNECT)
     assert exchange.sent_ns is None

@@ -33,6 +33,7 @@ CASES = {
     "read_lag": (end(lag_max_ns=20_000_000), end(lag_max_ns=20_000_001), False),
     "no_kernel_stamps": (end(), end(unstamped=1), False),
     "stale_retry": (end(), end(stale_retry=True), False),
+    "lossy_network": (end(retransmits=0, out_of_order=0), end(retransmits=0, out_of_order=1), False),
     "cut_in_flight": (end(flags=("length",)), end(flags=("drain_limit",)), True),
 }
 
@@ -42,6 +43,15 @@ def test_each_doubt_has_its_threshold(code: str, fine: AttemptEnd, doubtful: Att
     """Below the threshold nothing is said; above it the doubt is named, and whether the figures can be used."""
     assert [] == doubts(run(fine))
     assert [(code, invalid)] == [(finding.code, finding.invalid) for finding in doubts(run(doubtful))]
+
+
+def test_a_loss_in_a_hundred_attempts_is_no_doubt() -> None:
+    """The share is of the attempts that know; more than one in a hundred is named, with the endpoint."""
+    clean, ours = [end(number, retransmits=0) for number in range(99)], end(99, retransmits=2, out_of_order=0)
+    unknown = [end(number) for number in range(200, 400)]
+    assert [] == doubts(run(*clean, ours))
+    [finding] = doubts(run(*clean[:98], ours, *unknown))
+    assert "segments were lost or overtaken on the way in 1 % of the attempts at a" == finding.what
 
 
 def test_one_stuck_user_in_many_is_no_reason_to_discard() -> None:

@@ -3,14 +3,20 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
+import handmade
 import msgspec
 import pytest
 
-from harness.records import Finding
-from harness.report import html
+from harness.records import Finding, Resolved
+from harness.report import html, join
 from harness.report.build import Built
+from harness.report.cells import cells
+from harness.report.summary import summarise
+from harness.scenario import Scenario
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -93,7 +99,20 @@ def test_every_table_is_readable_by_ear(page: Page) -> None:
 def test_verdict_comes_first(page: Page) -> None:
     """Sections stand in the order in which a decision needs them."""
     order = [attributes["aria-labelledby"] for tag, attributes in page.tags if tag == "section"]
-    assert ["verdict", "scorecard", "charts", "latency", "errors", "cost", "client", "findings", "unproven", "method"] == order
+    expected = [
+        "verdict",
+        "scorecard",
+        "charts",
+        "latency",
+        "network",
+        "errors",
+        "cost",
+        "client",
+        "findings",
+        "unproven",
+        "method",
+    ]
+    assert expected == order
 
 
 def test_it_says_what_was_seen(page: Page) -> None:
@@ -129,3 +148,20 @@ def test_a_run_without_any_success_still_has_a_report(page: Page) -> None:
     assert 1 == page.text.count("gamma at 4 users: no answer came whole.")
     assert 1 == page.text.count("gamma at 16 users: no answer came whole.")
     assert "gamma at 16 users, answers that came whole" not in page.text
+
+
+def test_the_networks_part_is_told(tmp_path: Path) -> None:
+    """Round trips with their share of TTFT, losses, the steps of opening, addresses, and the names that were looked up."""
+    opened = {"dns_ns": 2_000_000, "connect_ns": 41_000_000, "proxy_ns": None, "tls_ns": 83_000_000, "address": "192.0.2.7"}
+    lost = {"retransmits": 1, "out_of_order": 12_345}
+    attempts = [handmade.ok(n, min_rtt_ns=40_000_000, rtt_ns=50_000_000, **opened, **lost) for n in range(6)]
+    made = replace(handmade.run(attempts), resolved=[(0, Resolved("api.test", 443, ("192.0.2.7", "192.0.2.8"), 3_000_000))])
+    rows = list(cells(made, join.frame(made, {}, graded=False)))
+    page = Page()
+    page.feed(html.render(summarise(made, Scenario.model_validate(made.manifest.scenario), rows, {}), rows))
+    for said in (
+        "a at 2 users: one round trip of the network is 40.0 ms to 50.0 ms, 40.0 % to 50.0 % of the median TTFT (100 ms).",
+        *("40.0 %to 50.0 %", "74,070", "41.0 ms6", "83.0 ms6", "192.0.2.7 (6)", "192.0.2.7, 192.0.2.8", "3.00 ms"),
+    ):
+        assert said in page.text
+    assert [] == page.open

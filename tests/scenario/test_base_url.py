@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.base_url import checked
+from harness.base_url import checked, checked_proxy, is_local
 from harness.errors import HarnessError
 
 
@@ -100,3 +100,44 @@ def test_a_password_in_a_url_is_not_repeated(url: str) -> None:
         checked(url)
     assert "pa/ss" not in str(caught.value)
     assert "***" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://proxy.test:3128", "http://10.0.0.1:80", "http://[::1]:3128", "http://localhost:1"])
+def test_a_proxy_is_a_host_and_a_port(url: str) -> None:
+    """A trailing slash is not part of it."""
+    assert (url, url) == (checked_proxy(url), checked_proxy(f"{url}/"))
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("proxy.test:3128", "must begin with"),
+        ("https://proxy.test:3128", "is not the plain address of a proxy with its port"),
+        ("socks5://proxy.test:1080", "must begin with"),
+        ("http://proxy.test", "is not the plain address of a proxy with its port"),
+        ("http://proxy.test:0", "port 0"),
+        ("http://proxy.test:3128/path", "is not the plain address"),
+        ("http://proxy.test:3128?CANARY", "is not the plain address"),
+        (
+            "http://me:CANARY@proxy.test:3128",
+            "a user name or password\n  name the variable with both by proxy_auth_env",
+        ),
+        ("http://169.254.169.254:80", "metadata address"),
+        ("http://-x-:80", "neither a name nor an IP address"),
+    ],
+)
+def test_what_is_no_proxy_is_refused(url: str, what: str) -> None:
+    """Anything but http, host and port is refused, and credentials are not shown."""
+    with pytest.raises(HarnessError) as caught:
+        checked_proxy(url)
+    assert what in str(caught.value)
+    assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [("http://localhost:1", True), ("http://127.9.9.9:1", True), ("http://[::1]:1", True), ("http://10.0.0.1:1", False)],
+)
+def test_what_is_on_this_machine(url: str, local: bool) -> None:
+    """Loopback by name or by address."""
+    assert local is is_local(url)

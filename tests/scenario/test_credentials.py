@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.credentials import secrets
+from harness.credentials import Secrets, secrets
 from harness.errors import HarnessError
 from harness.scenario import Scenario
 
@@ -28,7 +28,7 @@ def _env(folder: Path, text: str, mode: int = 0o600) -> None:
 
 def test_a_key_comes_from_the_environment(tmp_path: Path) -> None:
     """Each endpoint gets the key that it names, and none where it names none."""
-    assert {"open": None, "paid": "k-1"} == secrets(SCENARIO, tmp_path, {"PAID_KEY": "k-1"})
+    assert {"open": Secrets(), "paid": Secrets(key="k-1")} == secrets(SCENARIO, tmp_path, {"PAID_KEY": "k-1"})
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_a_key_comes_from_the_environment(tmp_path: Path) -> None:
 def test_a_key_comes_from_a_private_file(tmp_path: Path, text: str, key: str) -> None:
     """What the environment lacks is read from `.env` beside the scenario: comments, export and quotes as in a shell."""
     _env(tmp_path, text)
-    assert key == secrets(SCENARIO, tmp_path, {"PAID_KEY": ""})["paid"]
+    assert key == secrets(SCENARIO, tmp_path, {"PAID_KEY": ""})["paid"].key
 
 
 def test_the_environment_wins_and_spares_the_file(tmp_path: Path) -> None:
     """With every key in the environment, `.env` is not opened, not even to complain of it."""
     _env(tmp_path, "PAID_KEY=file\n", 0o644)
-    assert "shell" == secrets(SCENARIO, tmp_path, {"PAID_KEY": "shell"})["paid"]
+    assert "shell" == secrets(SCENARIO, tmp_path, {"PAID_KEY": "shell"})["paid"].key
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
@@ -89,3 +89,45 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     with pytest.raises(HarnessError, match="cannot be read as text"):
         secrets(SCENARIO, tmp_path, {})
+
+
+GUARDED = Scenario.model_validate(
+    {
+        "name": "s",
+        "endpoints": {
+            "far": {
+                "model": "m",
+                "base_url": "https://api.example.com/v1",
+                "proxy": "http://proxy.test:3128",
+                "proxy_auth_env": "PROXY_AUTH",
+                "tls": {"client_cert": "me.pem", "client_key_password_env": "KEY_PASSWORD"},
+            }
+        },
+        "prompts": {"dataset": "d.jsonl"},
+        "load": {"levels": [1]},
+    }
+)
+
+
+def test_every_secret_has_its_place(tmp_path: Path) -> None:
+    """The proxy's user and password and the client key's password come by variable too, from either source; none is shown."""
+    _env(tmp_path, "KEY_PASSWORD='CANARY two'\n")
+    found = secrets(GUARDED, tmp_path, {"PROXY_AUTH": "me:CANARY: x"})["far"]
+    assert Secrets(None, "me:CANARY: x", "CANARY two") == found
+    assert "Secrets()" == repr(found)
+
+
+@pytest.mark.parametrize("value", ["CANARY", ":CANARY", "me:CANARY\nx"])
+def test_a_proxy_wants_user_and_password(tmp_path: Path, value: str) -> None:
+    """What is not user:password in one line cannot be sent, and is not shown."""
+    with pytest.raises(HarnessError, match=r"far\.proxy_auth_env: 'PROXY_AUTH' does not hold a user and a password") as caught:
+        secrets(GUARDED, tmp_path, {"PROXY_AUTH": value, "KEY_PASSWORD": "x"})
+    assert "CANARY" not in str(caught.value)
+
+
+def test_a_missing_password_is_named_by_its_place(tmp_path: Path) -> None:
+    """The error says which key of the scenario names the variable, and what it is for."""
+    with pytest.raises(HarnessError) as caught:
+        secrets(GUARDED, tmp_path, {"PROXY_AUTH": "me:x"})
+    what = "endpoints.far.tls.client_key_password_env: variable 'KEY_PASSWORD' with the client key's password of endpoint 'far'"
+    assert what in str(caught.value)

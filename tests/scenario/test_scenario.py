@@ -66,6 +66,47 @@ def test_an_endpoint_is_somewhere_and_speaks_something(values: dict[str, Any], m
     assert mistakes == _told(Endpoint, **values)
 
 
+FAR = {"model": "m", "base_url": "https://h"}
+NEAR = {"model": "m", "base_url": "http://127.0.0.1:1"}
+PROXY = {"proxy": "http://10.0.0.1:3128"}
+UNENCRYPTED = "a proxy on another host, http://10.0.0.1:3128, would get prompts and the key unencrypted"
+
+
+@pytest.mark.parametrize(
+    ("values", "mistakes"),
+    [
+        ({**FAR, "tls": {"client_key": "k"}}, [(("tls",), "client_key without client_cert")]),
+        ({**FAR, "tls": {"client_key_password_env": "P"}}, [(("tls",), "client_key_password_env without client_cert")]),
+        (
+            {**FAR, "tls": {"client_cert": "c", "client_key_password_env": "hunter2!"}},
+            [(("tls", "client_key_password_env"), "not the name of an environment variable")],
+        ),
+        ({**NEAR, "tls": {"client_cert": "c"}}, [((), "a client certificate, and no TLS to show it in")]),
+        ({**FAR, "proxy_auth_env": "P"}, [((), "proxy_auth_env without a proxy")]),
+        ({**FAR, **PROXY, "proxy_auth_env": "me:x"}, [(("proxy_auth_env",), "not the name of an environment variable")]),
+        ({**NEAR, **PROXY}, [((), UNENCRYPTED)]),
+        ({"model": "m", "simulated": {}, **PROXY}, [((), UNENCRYPTED)]),
+    ],
+)
+def test_certificate_and_proxy_fit_the_way(values: dict[str, Any], mistakes: Any) -> None:
+    """A key belongs to a certificate, a certificate to TLS, credentials to a proxy; plain prompts do not leave the machine."""
+    assert mistakes == _told(Endpoint, **values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {**FAR, **PROXY, "proxy_auth_env": "P"},
+        {**NEAR, "proxy": "http://localhost:3128/"},
+        {**NEAR, **PROXY, "allow_http": True},
+        {**FAR, "tls": {"client_cert": "c", "client_key": "k", "client_key_password_env": "P"}},
+    ],
+)
+def test_ways_that_fit(values: dict[str, Any]) -> None:
+    """TLS goes through any proxy; plain http through one on this machine, or where the user said so."""
+    assert "m" == Endpoint.model_validate(values).model
+
+
 def test_plain_http_needs_permission() -> None:
     """`allow_http` opens plain http to other hosts; loopback needs none."""
     assert "http://127.0.0.1:1/v1" == Endpoint(model="m", base_url="http://127.0.0.1:1/v1").base_url

@@ -101,6 +101,9 @@ def test_the_hash_is_of_the_meaning(folder: Path, tmp_path_factory: pytest.TempP
         ("model: m\n", "model: m\n    model: n\n", "scenario.yaml:5 endpoints.fast.model: key 'model' is here a second time"),
         ("simulated: {}", "simulated:", "scenario.yaml:3 endpoints.fast: neither base_url nor simulated"),
         ("https://api", "https://me:CANARY@api", "'https://***@api.example.com/v1': carries a user name or password"),
+        ("com/v1", "com/v1\n    proxy: http://me:CANARY@p:1", "9 endpoints.gpt-4.1.proxy: 'http://***@p:1': carries a user"),
+        ("com/v1", "com/v1\n    proxy_auth_env: me:CANARY", "9 endpoints.gpt-4.1.proxy_auth_env: not the name of an env"),
+        ("com/v1", "com/v1\n    proxy_auth_env: [CANARY]", "9 endpoints.gpt-4.1.proxy_auth_env: this value should be a valid"),
         ("simulated: {}", "api_key_env: sk-CANARY\n    simulated: {}", "fast.api_key_env: not the name of an environment"),
         ("simulated: {}", "headers: {A: [CANARY]}\n    simulated: {}", "fast.headers.A: this value should be a valid"),
         ("simulated: {}", "api_key: CANARY\n    simulated: {}", "unknown key 'api_key'\n  allowed: allow_http, api_key_env"),
@@ -136,10 +139,13 @@ def test_a_scenario_is_a_mapping(folder: Path, text: str) -> None:
     assert "scenario.yaml:1: a scenario is a mapping" in _refused(folder, text)
 
 
-def test_a_missing_authority_file_is_told(folder: Path) -> None:
+@pytest.mark.parametrize("key", ["ca_file", "client_cert", "client_key"])
+def test_a_missing_file_of_tls_is_told(folder: Path, key: str) -> None:
     """Files that the scenario names are looked for before anything runs."""
-    told = _refused(folder, GOOD.replace("simulated: {}", "simulated: {}\n    tls: {ca_file: ca.pem}"))
-    assert "scenario.yaml:6 endpoints.fast.tls.ca_file: no file 'ca.pem'" in told
+    (folder / "me.pem").write_text("")
+    given = {"client_cert": "me.pem", key: "ca.pem"}
+    text = GOOD.replace("com/v1", f"com/v1\n    tls: {given}".replace("'", ""))
+    assert f"scenario.yaml:9 endpoints.gpt-4.1.tls.{key}: no file 'ca.pem'" in _refused(folder, text)
 
 
 def test_overrides_win_in_order(folder: Path) -> None:

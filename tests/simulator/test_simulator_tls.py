@@ -14,11 +14,13 @@ import httpx
 import msgspec
 import pytest
 
+from harness import scenario
 from harness.errors import HarnessError
+from harness.loadgen import tls as client_tls
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import Bytes, Exchange
 from harness.loadgen.resolver import Resolver
-from harness.loadgen.transport import Transport, tls_context
+from harness.loadgen.transport import Transport
 from harness.records import Deadlines, Ending
 from harness.simulator import authority
 from harness.simulator.authority import Authority
@@ -91,7 +93,7 @@ def test_our_own_transport_is_served(start: Any, made: Authority) -> None:
     simulator = serving(start, made, filler_tokens=5)
     drain = Drain()
     exchanges = []
-    with Transport(drain, Resolver(), tls_context(made.ca_file, verify=True)) as transport:
+    with Transport(drain, Resolver(), client_tls.context(scenario.Tls(ca_file=made.ca_file))) as transport:
         for _ in range(2):
             exchange = Exchange(Bytes(), Deadlines(), time.monotonic_ns())
             transport.perform(httpx.Request("POST", f"{simulator.urls['a']}/chat/completions", content=BODY), exchange)

@@ -300,7 +300,7 @@ ODD = [
 ]
 
 
-@settings(max_examples=400)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_many_reads_at_once_say_what_they_say_one_by_one(data: st.DataObject) -> None:
     """A stream of plain and odd events, cut anywhere and handed over in batches, gives the transcript of single reads."""

@@ -161,7 +161,8 @@ def plain(events: list[bytes]) -> tuple[list[str], str | None] | None:
         return None
     if len(chunks) != len(events):
         return None
-    return [chunk.choices[0].delta.content for chunk in chunks], chunks[-1].model
+    model = next((chunk.model for chunk in reversed(chunks) if chunk.model is not None), None)
+    return [chunk.choices[0].delta.content for chunk in chunks], model
 
 
 def read_whole(body: bytes) -> Reading:

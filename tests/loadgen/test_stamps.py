@@ -1,0 +1,78 @@
+"""Which stamp a read gets, where the kernel's may be earlier than its bytes could be had. The clock here is the test's."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from harness.loadgen import connection, tcp_info
+from harness.loadgen.connection import BURST_BYTES, CLOCK_NOISE_NS, READ_BYTES, Connection
+from harness.loadgen.exchange import Bytes, Exchange
+from harness.loadgen.opening import Origin
+from harness.records import Deadlines
+
+FLOOR, NOW = 5_000_000_000, 5_001_000_000
+BEFORE = FLOOR - 80_000_000
+
+
+class Reads:
+    """A connection whose socket gives what the test says, and the exchange that it serves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connection, "monotonic_ns", lambda: NOW)
+        monkeypatch.setattr(tcp_info, "out_of_order", lambda sock: 0)
+        self._drain = SimpleNamespace(clock=SimpleNamespace(stamp=lambda given: given, now_ns=0), read_lags_ns=[])
+        self._connection = Connection(self._drain, Origin("http", "h", 80), None)  # type: ignore[arg-type]
+        self._connection._socket = SimpleNamespace(recvmsg=lambda *_: (self._data, self._given, 0, None))  # type: ignore[assignment]
+        self.exchange = self._connection._exchange = Exchange(Bytes(), Deadlines(), 0)
+
+    def stamp(self, given_ns: int | None, size: int = 100, floor_ns: int = FLOOR, drain_ns: int = NOW) -> int:
+        """The stamp of a read of so many bytes, to which the kernel gave this time."""
+        self._data, self._given, self._drain.clock.now_ns = b"x" * size, given_ns, drain_ns
+        self._connection._read(floor_ns)
+        return self.exchange.read_ns
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    return Reads(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("given_ns", "stamp_ns", "clamped"),
+    [
+        (FLOOR + 1, FLOOR + 1, 0),
+        (FLOOR, FLOOR, 0),
+        (FLOOR - CLOCK_NOISE_NS, FLOOR, 0),
+        (FLOOR - CLOCK_NOISE_NS - 1, NOW, 1),
+        (BEFORE, NOW, 1),
+        (None, NOW, 0),
+    ],
+)
+def test_a_stamp_from_before_the_socket_was_empty(reads: Reads, given_ns: int | None, stamp_ns: int, clamped: int) -> None:
+    """Such bytes were not there when the socket was looked at: all that is known is that they were at the read."""
+    assert stamp_ns == reads.stamp(given_ns)
+    assert clamped == len(reads.exchange.clamps)
+
+
+def test_what_a_full_read_left_behind_is_old(reads: Reads) -> None:
+    """The next drain finds it with a stamp from before its floor, and that is no hole; later on it would be one."""
+    reads.stamp(FLOOR - 9, READ_BYTES, floor_ns=FLOOR - 10, drain_ns=FLOOR)
+    assert FLOOR - 5 == reads.stamp(FLOOR - 5, floor_ns=FLOOR, drain_ns=NOW)
+    assert 0 == len(reads.exchange.clamps)
+    assert NOW == reads.stamp(BEFORE, floor_ns=FLOOR + 1_000_000)
+    assert 1 == len(reads.exchange.clamps)
+
+
+@pytest.mark.parametrize(("size", "holes", "stamp_ns"), [(BURST_BYTES, 5, FLOOR + 7), (BURST_BYTES + 1, 5, NOW)])
+def test_a_large_read_after_a_hole(reads: Reads, monkeypatch: pytest.MonkeyPatch, size: int, holes: int, stamp_ns: int) -> None:
+    """It may hold what filled the hole in this very tick, after its last segment had come: the kernel is asked for holes."""
+    monkeypatch.setattr(tcp_info, "out_of_order", lambda sock: holes)
+    assert stamp_ns == reads.stamp(FLOOR + 7, size)
+
+
+def test_without_a_hole_a_large_read_keeps_its_stamp(reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only holes of this attempt count: earlier ones on the same connection are over."""
+    monkeypatch.setattr(tcp_info, "out_of_order", lambda sock: 5)
+    monkeypatch.setattr(tcp_info, "read", lambda sock: tcp_info.TcpInfo(1, 1, 0, 5))
+    reads._connection._note_network()
+    assert FLOOR + 7 == reads.stamp(FLOOR + 7, READ_BYTES)
