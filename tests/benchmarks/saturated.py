@@ -35,7 +35,7 @@ def _figures(each: Round) -> tuple[float | None, ...]:
     return (
         *(each.plain.tokens_per_s, 100 * each.plain.signoff.used()[0].core_ratio, ours),
         *(each.bare["tokens"] / each.bare["wall_s"], 100 * bare_core, 1e6 / each.bare_us),
-        *(ours * each.bare_us / 1e6, None if each.c is None else each.c["tok_per_s"]),
+        *(ours * each.bare_us / 1e6, None if each.c is None else each.c["tokens_per_s"]),
         *(each.tls.tokens_per_s, _per_core_s(each.tls)),
     )
 
