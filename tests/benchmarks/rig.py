@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from tests.benchmarks.processes import CLIENT_CORE, SERVER_CORE, Sample, Tree, U
 from tests.benchmarks.work import MODEL, NAME, Question
 
 RUN = "bench"
-EVERY_S = 0.05
+EVERY_S, LIMIT_S = 0.05, 600.0
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,9 @@ def watched(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     exits: Collection[int] = (0,),
+    limit_s: float = LIMIT_S,
 ) -> Watched:
-    """A program on the client's core, sampled to its end. `SystemExit` with its words where it ends otherwise than it may."""
+    """A program on the client's core, sampled to its end. `SystemExit` where it ends otherwise than it may, or not in time."""
     with pinned(CLIENT_CORE):
         child = subprocess.Popen(
             words,
@@ -146,9 +148,18 @@ def watched(
             stderr=subprocess.PIPE,
             cwd=folder,
             env={**os.environ, **(environment or {})},
+            start_new_session=True,
         )
+    try:
+        return _watched(child, words, exits, time.monotonic() + limit_s)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # what it left running, and all of it when it is late
+
+
+def _watched(child: subprocess.Popen[bytes], words: Sequence[str], exits: Collection[int], until: float) -> Watched:
     tree, samples = Tree(child.pid), []
-    while True:
+    while time.monotonic() < until:
         samples.append(tree.sample())
         try:
             printed, complained = child.communicate(timeout=EVERY_S)
@@ -158,6 +169,7 @@ def watched(
             said = (printed + complained).decode("utf-8", "replace")[-4000:]
             raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{said}")
         return Watched(printed.decode(), samples)
+    raise SystemExit(f"{' '.join(words)} did not end in time")
 
 
 def now_ns() -> int:

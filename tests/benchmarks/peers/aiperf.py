@@ -6,6 +6,7 @@ from tests.benchmarks.peers.task import TOKENIZER, Heard, Pace, Task
 from tests.benchmarks.work import MODEL
 
 NAME, DISTRIBUTION = "AIPerf", "aiperf"
+ENVIRONMENT: dict[str, str] = {}
 EXITS = (0,)
 PACE = Pace(saturated=700, short=4_000)
 
@@ -26,10 +27,11 @@ def words(task: Task) -> list[str]:
 def heard(task: Task) -> Heard:
     with (task.folder / "artifacts" / "profile_export.jsonl").open() as lines:
         records = [json.loads(line) for line in lines]
-    measured = [each["metrics"] for each in records if each["metadata"]["benchmark_phase"] == "profiling"]
-    if len(measured) != task.requests:
-        raise SystemExit(f"{NAME}: {len(measured)} of {task.requests} requests are in its records")
+    profiled = [each for each in records if each["metadata"]["benchmark_phase"] == "profiling"]
+    measured = [each["metrics"] for each in profiled if not each.get("error")]
+    failed = task.requests - len(measured)
     if not task.stream:
-        return Heard([], [])
+        return Heard([], [], failed=failed)
     ttft_s = [each["time_to_first_token"]["value"] / 1e3 for each in measured]
-    return Heard(ttft_s, [gap / 1e3 for each in measured for gap in each.get("inter_chunk_latency", {"value": ()})["value"]])
+    gaps_s = [gap / 1e3 for each in measured for gap in each.get("inter_chunk_latency", {"value": ()})["value"]]
+    return Heard(ttft_s, gaps_s, failed=failed)

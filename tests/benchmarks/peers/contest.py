@@ -1,6 +1,7 @@
 """Against other tools: the same work, the same simulator, one core for each tool; ratios are to signoff in the same rounds."""
 
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ HEAD = (
     *("TTFT p50 error at 500", "gap p99 error at 500", "saturated tokens/s", "short answers/s"),
 )
 FEW, MANY, FAST = 50, 500, 64
+TASKS = ("few", "many", "saturated", "short")
+LIMIT_S = 300.0  # for a task that takes half a minute
 CYCLES_FEW, CYCLES_MANY = 10, 5  # answers of each stream that are measured
 
 
@@ -36,7 +39,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one task. Errors are ours minus the truth, in parts of the truth."""
+    """Of one task. Errors are the tool's figure minus the truth, in parts of the truth."""
 
     cpu_us: float  # for each token, by all processes of the tool
     core: float
@@ -45,15 +48,18 @@ class Outcome:
     ttft_p50: float | None
     ttft_p99: float | None
     gap_p99: float | None
+    failed: int
 
 
 @dataclass(frozen=True)
 class Round:
+    """None: the tool did not come to an end, which was printed."""
+
     case: Case
-    few: Outcome
-    many: Outcome
-    saturated: Outcome
-    short: Outcome
+    few: Outcome | None
+    many: Outcome | None
+    saturated: Outcome | None
+    short: Outcome | None
 
 
 def cases(options: Options) -> list[Case]:
@@ -75,10 +81,10 @@ def measure(case: Case, options: Options) -> Round:
     pace = case.peer.PACE
     return Round(
         case,
-        few=_perform(case, few, CYCLES_FEW * few.streams),
-        many=_perform(case, many, CYCLES_MANY * many.streams),
-        saturated=_perform(case, fast, options.many(pace.saturated)),
-        short=_perform(case, fast, options.many(pace.short), stream=False),
+        few=_tried(case, few, CYCLES_FEW * few.streams),
+        many=_tried(case, many, CYCLES_MANY * many.streams),
+        saturated=_tried(case, fast, options.many(pace.saturated)),
+        short=_tried(case, fast, options.many(pace.short), stream=False),
     )
 
 
@@ -90,27 +96,42 @@ def rows(rounds: Sequence[Sequence[Round]]) -> list[list[str]]:
 
 def _row(rounds: Sequence[Round], ours: Sequence[Round] | None) -> list[str]:
     def absolute(task: str, name: str) -> float | None:
-        return middle(getattr(getattr(each, task), name) for each in rounds)
+        return _middle(rounds, task, name)
 
     def ratio(task: str, name: str) -> str:
         value = absolute(task, name)
-        base = None if ours is None or ours is rounds else middle(getattr(getattr(each, task), name) for each in ours)
+        base = None if ours is None or ours is rounds else _middle(ours, task, name)
         return figure(value) + (f" (x {figure(value / base)})" if value is not None and base else "")
 
     def error(task: str, name: str) -> str:
         value = absolute(task, name)
         return "-" if value is None else f"{100 * value:+.1f} %"
 
-    case = rounds[0].case
+    case, core = rounds[0].case, absolute("many", "core")
+    failed = sum(absolute(task, "failed") or 0 for task in TASKS)
     return [
-        f"{case.peer.NAME} {case.version}",
-        *(ratio("few", "cpu_us"), ratio("many", "cpu_us"), f"{100 * (absolute('many', 'core') or 0):.0f} %"),
+        f"{case.peer.NAME} {case.version}" + (f" ({failed:.0f} requests failed)" if failed else ""),
+        *(ratio("few", "cpu_us"), ratio("many", "cpu_us"), "-" if core is None else f"{100 * core:.0f} %"),
         *(error("few", "ttft_p99"), error("many", "ttft_p99"), error("many", "ttft_p50"), error("many", "gap_p99")),
         *(ratio("saturated", "tokens_per_s"), ratio("short", "answers_per_s")),
     ]
 
 
-def _perform(case: Case, asked: work.Work, requests: int, *, stream: bool = True) -> Outcome:
+def _middle(rounds: Sequence[Round], task: str, name: str) -> float | None:
+    outcomes = [getattr(each, task) for each in rounds]
+    return middle(getattr(each, name) for each in outcomes if each is not None)
+
+
+def _tried(case: Case, asked: work.Work, requests: int, *, stream: bool = True) -> Outcome | None:
+    """One tool that breaks does not end the contest; why it did is printed, and its cells have a dash."""
+    try:
+        return _perform(case, asked, requests, stream=stream)
+    except SystemExit as broken:
+        print(f"{case.peer.NAME} did not come to an end: {broken}", file=sys.stderr, flush=True)
+        return None
+
+
+def _perform(case: Case, asked: work.Work, requests: int, *, stream: bool) -> Outcome:
     """One tool on one task. Its warm-up is one request of every stream, or as long as one answer takes."""
     tokens = asked.tokens if stream else 1
     candidate = asked.candidate
@@ -119,7 +140,8 @@ def _perform(case: Case, asked: work.Work, requests: int, *, stream: bool = True
         with rig.simulating(candidate, (), folder, filler_tokens=tokens) as served:
             task = _task(case, asked, served, tokens, requests, stream=stream)
             task.prepare()
-            watched = rig.watched(case.peer.words(task), task.environment, folder, case.peer.EXITS)
+            environment = {**task.environment, **case.peer.ENVIRONMENT}
+            watched = rig.watched(case.peer.words(task), environment, folder, case.peer.EXITS, LIMIT_S)
             heard = case.peer.heard(task)
         return _outcome(watched.samples, heard, task, served.truth())
 
@@ -156,6 +178,7 @@ def _outcome(samples: Sequence[processes.Sample], heard: Heard, task: Task, trut
         ttft_p50=_error(heard.ttft_s, ttft_s, 0.5),
         ttft_p99=_error(heard.ttft_s, ttft_s, 0.99),
         gap_p99=_error(heard.gaps_s, _gaps_s(measured, means=heard.means), 0.99),
+        failed=heard.failed,
     )
 
 

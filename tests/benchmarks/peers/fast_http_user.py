@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.benchmarks.peers.task import Heard, Pace, Task
 
 NAME, DISTRIBUTION = "Locust FastHttpUser", "locust"
+ENVIRONMENT: dict[str, str] = {}
 EXITS = (0,)
 PACE = Pace(saturated=0, short=0)  # it is told how long
 LOCUSTFILE = Path(__file__).parents[1] / "fast_http_user.py"

@@ -6,6 +6,7 @@ from tests.benchmarks.peers.task import Heard, Pace, Task
 from tests.benchmarks.work import MODEL
 
 NAME, DISTRIBUTION = "GuideLLM", "guidellm"
+ENVIRONMENT = {"GUIDELLM__MAX_WORKER_PROCESSES": "1"}  # it has one core: ten, as it would have, only get in each other's way
 EXITS = (0,)
 PACE = Pace(saturated=600, short=2_000)
 SEEN = "seen.json"
@@ -27,16 +28,15 @@ def words(task: Task) -> list[str]:
 def heard(task: Task) -> Heard:
     requests = json.loads((task.folder / SEEN).read_bytes())["benchmarks"][0]["requests"]
     failed = len(requests["errored"]) + len(requests["incomplete"])
-    if failed:
-        raise SystemExit(f"{NAME}: {failed} requests failed")
     measured = requests["successful"]
     numbers = frozenset(int(each["response_id"].rsplit("-", 1)[1]) for each in measured)
     if not task.stream:
-        return Heard([], [], numbers=numbers)
+        return Heard([], [], failed=failed, numbers=numbers)
     gaps = [(each["inter_token_latency_ms"] / 1e3, each["output_tokens"] - 1) for each in measured]
     return Heard(
         [each["time_to_first_token_ms"] / 1e3 for each in measured],
         [mean for mean, count in gaps for _ in range(count)],
         means=True,
+        failed=failed,
         numbers=numbers,
     )

@@ -75,6 +75,7 @@ class Heard:
 
     gaps_s   between tokens: each gap, or where the tool keeps none, the mean of an answer, once for each of its gaps
     means    gaps are means
+    failed   requests that it counts as failed; the rest is about the others
     numbers  which of the simulator's answers these were; None: the last ones
     since_ns   the measured requests were begun after this moment; None: a number of requests was given
     """
@@ -82,6 +83,7 @@ class Heard:
     ttft_s: Sequence[float]
     gaps_s: Sequence[float]
     means: bool = False
+    failed: int = 0
     numbers: frozenset[int] | None = None
     since_ns: int | None = None
 
