@@ -147,24 +147,40 @@ class Connection:
         except OSError as failed:
             self._lost(exchange, Ending.RESET, failed.strerror)
             return
-        plain = data if self._tls is None else self._decrypt(data)
         if exchange is None:
-            if plain != b"" or not data:
+            if not data or self._tls is None or self._decrypt(data) != b"":
                 self.close()  # closed by the server while idle, or speaking out of turn
-        elif plain:
-            stamp_ns = self._stamp(exchange, ancillary, floor_ns, len(data))
-            if exchange.may_wait and exchange.ending is None and not may_end(plain):
-                exchange.reads.append(plain)
-                exchange.stamps_ns.append(stamp_ns)
-                exchange.received += len(plain)
-                if exchange.received > exchange.decode_at:
-                    self._see_to_decoding(exchange, stamp_ns)
-            else:
-                self._take(exchange, stamp_ns, plain)
-        elif plain is None or not data:
+        elif not data:
             self._lost(exchange, Ending.EOF, None)
+        else:
+            stamp_ns = self._stamp(exchange, ancillary, floor_ns, len(data))
+            if self._tls is None:
+                self._hear(exchange, stamp_ns, data)
+            else:
+                self._drain.sealed.append((self, stamp_ns, data))
         if len(data) == READ_BYTES:
             self._full_ns = self._drain.clock.now_ns
+
+    def unseal(self, stamp_ns: int, data: bytes) -> None:
+        """Decrypt what was read. Called when all have been read: in turns, OpenSSL and recvmsg would displace each other."""
+        exchange = self._exchange
+        if exchange is None or self.closed:
+            return
+        plain = self._decrypt(data)
+        if plain:
+            self._hear(exchange, stamp_ns, plain)
+        elif plain is None:
+            self._lost(exchange, Ending.EOF, None)
+
+    def _hear(self, exchange: Exchange, stamp_ns: int, data: bytes) -> None:
+        if exchange.may_wait and exchange.ending is None and not may_end(data):
+            exchange.reads.append(data)
+            exchange.stamps_ns.append(stamp_ns)
+            exchange.received += len(data)
+            if exchange.received > exchange.decode_at:
+                self._see_to_decoding(exchange, stamp_ns)
+        else:
+            self._take(exchange, stamp_ns, data)
 
     def _stamp(self, exchange: Exchange, ancillary: list[tuple[int, int, bytes]], floor_ns: int, size: int) -> int:
         """The kernel's stamp, or the time of the read where that stamp is earlier than its bytes could be had.
@@ -249,13 +265,11 @@ class Connection:
         """Plain bytes that these records complete; None when the peer closed the TLS session."""
         tls, incoming = self._tls, self._incoming
         assert tls is not None, "called for TLS only"
-        if not data:
-            return None  # a close without TLS's own goodbye: every record that was whole has been handed on before
         incoming.write(data)
         pieces: list[bytes] = []
         try:
             while incoming.pending or tls.pending():
-                piece = tls.read(READ_BYTES)
+                piece = tls.read(len(data))  # not more: a buffer of that size is made for it
                 if not piece:
                     return b"".join(pieces) or None
                 pieces.append(piece)

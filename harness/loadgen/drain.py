@@ -34,6 +34,12 @@ class Socket(Protocol):
     def on_bug(self, bug: BaseException) -> None: ...
 
 
+class Sealed(Socket, Protocol):
+    """One that speaks TLS, and decrypts after all have been read."""
+
+    def unseal(self, stamp_ns: int, data: bytes) -> None: ...
+
+
 class Drain:
     """One per process, made after any fork. The timer runs while a socket or deadline is registered."""
 
@@ -47,6 +53,7 @@ class Drain:
         self._due: defaultdict[int, set[Exchange]] = defaultdict(set)  # by the 20 ms in which to look at them
         self._polled_ns = self._checked = 0
         self._tick_gaps_ns: list[int] = []
+        self.sealed: list[tuple[Sealed, int, bytes]] = []  # read in this tick: whose, its stamp, and ciphertext
         self.read_lags_ns: list[int] = []  # one per read, appended by the connection
         self._most_work = 0
         self._waking: deque[Waiter] = deque()
@@ -146,11 +153,21 @@ class Drain:
             except Exception as bug:  # noqa: BLE001 - kept, and raised in the user's greenlet; the others go on
                 self.bugs.append(bug)
                 owner.on_bug(bug)
+        for sealed, stamp_ns, data in self._take_sealed():
+            try:
+                sealed.unseal(stamp_ns, data)
+            except Exception as bug:  # noqa: BLE001 - as above
+                self.bugs.append(bug)
+                sealed.on_bug(bug)
         self._check_deadlines()
         self._wake_some()
         self._slice()
         if not (self._sockets or self.exchanges or self._work or self._waking):
             self._timer.stop()
+
+    def _take_sealed(self) -> list[tuple[Sealed, int, bytes]]:
+        sealed, self.sealed = self.sealed, []
+        return sealed
 
     def _ready(self) -> list[tuple[int, int]]:
         """All that is ready, never a part of it: a socket that is not in the list was empty at `_polled_ns`."""

@@ -21,7 +21,7 @@ from harness.loadgen.proxy import AUTHENTICATION_REQUIRED, Proxy
 from harness.loadgen.resolver import Resolver
 from harness.records import Deadlines, Ending
 
-_WIRE = "signoff.wire"
+_WIRE, _ORIGIN = "signoff.wire", "signoff.origin"
 _HTTPX_ERRORS: Mapping[Ending, type[httpx.TransportError]] = {
     Ending.EOF: httpx.RemoteProtocolError,
     Ending.RESET: httpx.ReadError,
@@ -57,7 +57,7 @@ class Transport(httpx.BaseTransport):
         connection: Connection | None = None
         try:
             while True:
-                connection = self._take(request.url)
+                connection = self._take(request)
                 self._drain.begin(exchange)
                 if self._ready(connection, exchange):
                     connection.send(exchange, wire_bytes(request, self._proxy))
@@ -109,8 +109,8 @@ class Transport(httpx.BaseTransport):
     ) -> None:
         self.close()
 
-    def _take(self, url: httpx.URL) -> Connection:
-        origin = Origin(url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+    def _take(self, request: httpx.Request) -> Connection:
+        origin = _origin(request)
         idle = self._idle.pop(origin, None)
         if idle is not None and not idle.closed:
             return idle
@@ -130,6 +130,16 @@ class Transport(httpx.BaseTransport):
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
+
+
+def _origin(request: httpx.Request) -> Origin:
+    """Made once per request object: httpx takes its URLs apart anew each time."""
+    made = request.extensions.get(_ORIGIN)
+    if made is None:
+        url = request.url
+        made = request.extensions[_ORIGIN] = Origin(url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+    assert isinstance(made, Origin), "only this function writes the key"
+    return made
 
 
 def wire_bytes(request: httpx.Request, proxy: Proxy | None = None) -> bytes:

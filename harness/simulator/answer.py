@@ -1,7 +1,7 @@
 """What a candidate says to one request, before any dialect has spelled it: tokens, usage, and whether it is right."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -49,17 +49,31 @@ class RefusedError(Exception):
         self.status, self.message, self.code = status, message, code
 
 
-def compose(ask: Ask, candidate: Candidate, seed: int, knowledge: Mapping[str, Known], filler_tokens: int) -> Answer:
-    """The same answer whenever the same candidate is asked the same: right, wrong, or filler for an unknown prompt."""
+def compose(
+    ask: Ask,
+    candidate: Candidate,
+    seed: int,
+    knowledge: Mapping[str, Known],
+    filler_tokens: int,
+    breathe: Callable[[], None] = lambda: None,
+) -> Answer:
+    """The same answer whenever the same candidate is asked the same: right, wrong, or filler for an unknown prompt.
+
+    `breathe` is called now and then where the prompt is long.
+    """
     key = prompt_key(ask.messages)
+    breathe()
     known = knowledge.get(key)
     right = is_right(candidate, seed, known.example) if known else None
     seeded = f"{seed}/{candidate.seed}/{candidate.name}/{key}"
-    content = _content(known, right=bool(right)) if known else tokens.filler(filler_tokens, seeded)
+    filler_bytes = candidate.filler_bytes
+    content = _content(known, right=bool(right)) if known else tokens.filler(filler_tokens, seeded, filler_bytes)
     reasoning = tokens.filler(candidate.reasoning_tokens, f"{seeded}/reasoning")
     said = len(reasoning) + len(content)
     limit = said if ask.max_tokens is None else ask.max_tokens
-    prompt_tokens = sum(tokens.count(message.content) for message in ask.messages)
+    prompt_tokens = 0
+    for message in ask.messages:
+        prompt_tokens += tokens.count(message.content, breathe)
     return Answer(
         example=known.example if known else None,
         right=right,

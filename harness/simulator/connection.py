@@ -101,14 +101,17 @@ class Connection:
         else:
             return
         self._sending = Sending()
-        self._proceed(self._reply)
+        self._proceed(self._reply, 0)
 
-    def _proceed(self, reply: Reply) -> None:
+    def _proceed(self, reply: Reply, now_ns: int) -> None:
         """The kernel has all that was due: waits for the next piece, or ends the reply."""
         piece = next(reply.pieces, None)
         if piece is not None:
-            self._piece = piece if self._tls is None else piece._replace(data=self._tls.seal(piece.data))
-            self._loop.at(piece.due_ns, self._send)
+            if self._tls is not None:  # ciphertext is of use when a record is whole: a client has all its events or none
+                piece = Piece(piece.due_ns, self._tls.seal(piece.data), piece.tokens)
+            self._piece = piece
+            # What is overdue queues behind whoever waits already: connections that are always due take turns.
+            self._loop.at(max(piece.due_ns, now_ns), self._send)
             return
         self._piece = None
         self._reply = None
@@ -138,16 +141,18 @@ class Connection:
         except OSError:  # the client has gone
             self.close()
             return
-        if taken and piece.tokens:
-            self._sending.note(stamp_ns, piece.due_ns, piece.tokens)
         if taken == len(piece.data):
-            self._proceed(reply)
+            if piece.tokens:
+                self._sending.note(stamp_ns, piece.due_ns, piece.tokens)
+            self._proceed(reply, stamp_ns)
         else:
-            self._wait_for_room(piece, taken)
+            self._wait_for_room(piece, taken, stamp_ns)
 
-    def _wait_for_room(self, piece: Piece, taken: int) -> None:
-        """The client does not read. The rest carries no token: those are stamped when their first byte is taken."""
-        self._piece = Piece(piece.due_ns, piece.data[taken:], 0 if taken else piece.tokens)
+    def _wait_for_room(self, piece: Piece, taken: int, stamp_ns: int) -> None:
+        """The client does not read. A token is stamped when the first byte of its event is taken; the others go on waiting."""
+        begun, self._piece = piece.split(taken)
+        if begun:
+            self._sending.note(stamp_ns, piece.due_ns, begun)
         self._sending.blocked += 1
         self._loop.watch_writing(self._fd, on=True)
 

@@ -1,6 +1,7 @@
 """The event loop: calls back at absolute times and when sockets are ready, in one thread.
 
-What is due goes first, in order of due time, but never so long that requests are left unread.
+What is due goes first, in order of due time, also between two sockets that are ready; but never so long that requests are left
+unread.
 """
 
 import heapq
@@ -48,16 +49,20 @@ class Loop:
         """Until `stop`."""
         while not self._stopped:
             self._wait()
-            self._fire()
+            self.fire()
 
     def _wait(self) -> None:
         due_ns = self._due[0][0] if self._due else None
         if (due_ns is None or due_ns > time.monotonic_ns() + IDLE_NS) and self._idle():
             due_ns = 0  # more of it is left: only look at the sockets
         for fd, readable, writable in self._poller.wait(due_ns):
-            self._ready[fd](readable, writable)
+            callback = self._ready.get(fd)
+            if callback is not None:  # else what was fired since has closed it
+                callback(readable, writable)
+                self.fire()
 
-    def _fire(self) -> None:
+    def fire(self) -> None:
+        """Calls back what is due now. Also for a callback that takes long, in between: then it may be met in mid work."""
         due = self._due
         for _ in range(FIRED):
             if not due or due[0][0] > time.monotonic_ns():

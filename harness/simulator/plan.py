@@ -1,8 +1,10 @@
 """A reply as planned: pieces of bytes, each with the time it is due.
 
-A plan is a generator, so that drawing and encoding are spread over the stream and do not delay others at its start.
+A plan is a generator, so that drawing and encoding are spread over the stream and do not delay others at its start; it works
+a block of events ahead, because making many at once is cheaper.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,13 +14,36 @@ from harness.simulator.answer import Answer
 from harness.simulator.candidate import Draws
 from harness.simulator.http1 import Request
 
+BLOCK = 32  # events that are made at once, and go in one piece where all are due at once
+BLOCK_BYTES = 64 << 10  # of text; a block is shorter where its events are long
+
 
 class Piece(NamedTuple):
-    """What one `send` hands to the kernel, not before `due_ns` (monotonic), and how many tokens it carries."""
+    """What one `send` hands to the kernel, not before `due_ns` (monotonic), and how many tokens it carries.
+
+    `events` has (size, tokens) of what was joined in it, in order; empty for one event.
+    """
 
     due_ns: int
     data: bytes
     tokens: int
+    events: Sequence[tuple[int, int]] = ()
+
+    def split(self, taken: int) -> tuple[int, "Piece"]:
+        """(tokens of the events that were begun when so many bytes were taken, the rest). The rest has only its own tokens."""
+        if not taken:
+            return 0, self
+        begun = size = kept = 0
+        events = []
+        for length, tokens in self.events or [(len(self.data), self.tokens)]:
+            if size < taken:
+                begun, kept = begun + tokens, max(0, size + length - taken)
+                events += [(kept, 0)] if kept else []
+            else:
+                events.append((length, tokens))
+            size += length
+        rest = bytes(memoryview(self.data)[taken:])
+        return begun, Piece(self.due_ns, rest, self.tokens - begun, events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +58,57 @@ class Script:
 
 
 def streamed(
-    request: Request, id_: str, script: Script, answer: Answer, draws: Draws, tokens_per_chunk: int
+    request: Request, id_: str, script: Script, answer: Answer, draws: Draws, tokens_per_chunk: int, *, joined: bool = False
 ) -> Iterator[Piece]:
-    """The head at once, then each event of tokens in its own piece, then the end right after the last of them."""
+    """The head at once, then each event of tokens in its own piece, then the end right after the last of them.
+
+    `joined` is for gaps of zero: after the first event, as many as make a block go in one piece, and the end with the last.
+    """
     headers = {"content-type": script.content_type, "transfer-encoding": "chunked", "cache-control": "no-cache"}
     yield Piece(request.received_ns, http1.head(request, 200, headers | {"x-request-id": id_}), 0)
     due_ns = request.received_ns + draws.ttft_ns
     opening = http1.chunk(script.opening)
-    for spell, said in ((script.reasoning, answer.reasoning), (script.content, answer.content)):
-        for event in events(said, tokens_per_chunk):
-            if not opening:
-                due_ns += draws.gap_ns(len(event))
-            yield Piece(due_ns, opening + http1.chunk(spell("".join(event))), len(event))
+    closing = http1.chunk(script.closing) + http1.LAST_CHUNK
+    for made in _blocks(script, answer, tokens_per_chunk):
+        block = made
+        if opening:  # the first event, alone
+            (data, tokens), *block = made
+            yield Piece(due_ns, opening + data, tokens)
             opening = b""
-    yield Piece(due_ns, opening + http1.chunk(script.closing) + http1.LAST_CHUNK, 0)
+        if joined:
+            if block:
+                yield _joined(due_ns, block)
+            continue
+        gaps_ns = iter(draws.gaps_ns(sum(tokens for _, tokens in block)))
+        for data, tokens in block:
+            due_ns += next(gaps_ns) if tokens == 1 else sum(itertools.islice(gaps_ns, tokens))
+            yield Piece(due_ns, data, tokens)
+    yield Piece(due_ns, opening + closing, 0)
 
 
 def whole(request: Request, id_: str, body: bytes, answer: Answer, draws: Draws, tokens_per_chunk: int) -> Iterator[Piece]:
     """One piece, when the last token of the same answer as a stream would be due."""
-    parts = [*events(answer.reasoning, tokens_per_chunk), *events(answer.content, tokens_per_chunk)]
-    due_ns = request.received_ns + draws.ttft_ns + sum(draws.gap_ns(len(event)) for event in parts[1:])
-    yield Piece(due_ns, http1.document(request, 200, body, {"x-request-id": id_}), answer.completion_tokens)
+    first = min(tokens_per_chunk, len(answer.reasoning) or len(answer.content))
+    due_ns = request.received_ns + draws.ttft_ns + draws.gap_ns(answer.completion_tokens - first)
+    return iter([Piece(due_ns, http1.document(request, 200, body, {"x-request-id": id_}), answer.completion_tokens)])
 
 
-def events(said: Sequence[str], tokens_per_chunk: int) -> Iterator[Sequence[str]]:
-    """The tokens by event; reasoning and content never share one."""
-    return (said[start : start + tokens_per_chunk] for start in range(0, len(said), tokens_per_chunk))
+def _blocks(script: Script, answer: Answer, tokens_per_chunk: int) -> Iterator[list[tuple[bytes, int]]]:
+    """(event in its chunk, its tokens), several at a time; reasoning and content never share an event."""
+    chunk = http1.chunk
+    for spell, said in ((script.reasoning, answer.reasoning), (script.content, answer.content)):
+        if not said:
+            continue
+        step = tokens_per_chunk * max(1, min(BLOCK, BLOCK_BYTES // (tokens_per_chunk * len(said[-1]))))
+        for start in range(0, len(said), step):
+            part = said[start : start + step]
+            if tokens_per_chunk == 1:
+                yield [(chunk(spell(token)), 1) for token in part]
+            else:
+                events = [part[at : at + tokens_per_chunk] for at in range(0, len(part), tokens_per_chunk)]
+                yield [(chunk(spell("".join(event))), len(event)) for event in events]
+
+
+def _joined(due_ns: int, block: Sequence[tuple[bytes, int]]) -> Piece:
+    data = b"".join([data for data, _ in block])
+    return Piece(due_ns, data, sum(tokens for _, tokens in block), [(len(data), tokens) for data, tokens in block])

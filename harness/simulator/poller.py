@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 NS = 1_000_000_000
 EVENTS = 256  # taken from the kernel at a time
+AWAKE_NS = 12_000  # what is due so soon is waited for awake: falling asleep and waking up takes as long
 
 
 class Ready(NamedTuple):
@@ -62,10 +63,13 @@ class TimerfdPoller:
     def wait(self, due_ns: int | None) -> list[Ready]:
         timeout = -1
         if due_ns is not None:
-            if due_ns <= time.monotonic_ns():
-                timeout = 0
-            else:
+            left_ns = due_ns - time.monotonic_ns()
+            if left_ns > AWAKE_NS:
                 self._timer.set(due_ns)
+            else:
+                timeout = 0
+                while left_ns > 0:
+                    left_ns = due_ns - time.monotonic_ns()
         found = self._epoll.poll(timeout, EVENTS)
         timer = self._timer.fd
         return [Ready(fd, bool(mask & ~select.EPOLLOUT), bool(mask & select.EPOLLOUT)) for fd, mask in found if fd != timer]

@@ -34,7 +34,7 @@ class Server:
         for offset, candidate in enumerate(self._config.candidates):
             listener = self._open(candidate, self._config.port and self._config.port + offset)
             self._listeners.append(listener)
-            service = Service(candidate, self._config, known, self._truth)
+            service = Service(candidate, self._config, known, self._truth, self._loop.fire)
             self._loop.watch(listener.fileno(), functools.partial(self._accept, listener, service))
             urls[candidate.name] = f"{scheme}://{self._config.host}:{listener.getsockname()[1]}/v1"
         return urls

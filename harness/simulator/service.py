@@ -18,6 +18,7 @@ from harness.simulator.connection import Reply, unrecorded
 from harness.simulator.dialects import openai_chat
 from harness.simulator.http1 import Request
 from harness.simulator.knowledge import Known
+from harness.simulator.met import Met
 from harness.simulator.plan import Piece
 from harness.simulator.truth import Delivery, Sending, TruthFile
 
@@ -35,10 +36,26 @@ def spoken() -> list[ModuleType]:
 class Service:
     """One candidate behind one port."""
 
-    def __init__(self, candidate: Candidate, config: Config, knowledge: Mapping[str, Known], truth: TruthFile) -> None:
-        self._candidate, self._config, self._knowledge, self._truth = candidate, config, knowledge, truth
+    def __init__(
+        self,
+        candidate: Candidate,
+        config: Config,
+        knowledge: Mapping[str, Known],
+        truth: TruthFile,
+        breathe: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._candidate, self._config, self._knowledge, self._truth, self._breathe = (
+            candidate,
+            config,
+            knowledge,
+            truth,
+            breathe,
+        )
         self._dialects = spoken()
+        self._joined = candidate.itl.exact_ns == 0
+        self._met = Met()
         self._n = 0
+        Draws(candidate, config.seed, 0).gaps_ns(1)  # makes its tables now, not when the first request waits for them
 
     def reply(self, request: Request) -> Reply:
         for dialect in self._dialects:
@@ -54,24 +71,33 @@ class Service:
         candidate, n = self._candidate, self._n
         draws = Draws(candidate, self._config.seed, n)
         try:
-            ask = self._admit(dialect, request, draws)
+            ask, said = self._admit(dialect, request, draws)
         except RefusedError as refused:
             return _refusal(dialect, request, refused, functools.partial(self._keep, request, n, refused.status, NOTHING))
-        said = compose(ask, candidate, self._config.seed, self._knowledge, self._config.filler_tokens)
-        id_, created_s = f"{candidate.name}-{n}", int(time.time())
-        play, spell = (plan.streamed, dialect.stream) if ask.stream else (plan.whole, dialect.document)
-        pieces = play(request, id_, spell(ask, said, id_, created_s), said, draws, candidate.tokens_per_chunk)
+        id_, created_s, k = f"{candidate.name}-{n}", int(time.time()), candidate.tokens_per_chunk
+        if ask.stream:
+            script = dialect.stream(ask, said, id_, created_s)
+            pieces = plan.streamed(request, id_, script, said, draws, k, joined=self._joined)
+        else:
+            pieces = plan.whole(request, id_, dialect.document(ask, said, id_, created_s), said, draws, k)
         return Reply(pieces, request.keep_alive, functools.partial(self._keep, request, n, 200, said))
 
-    def _admit(self, dialect: ModuleType, request: Request, draws: Draws) -> Ask:
-        """What is asked, or `RefusedError`."""
+    def _admit(self, dialect: ModuleType, request: Request, draws: Draws) -> tuple[Ask, Answer]:
+        """What is asked, and what is said to it; or `RefusedError`."""
         self._unlock(dialect, request)
-        ask: Ask = dialect.read(request)
+        met = self._met.get(request)
+        ask: Ask = dialect.read(request) if met is None else met[0]
         if ask.model != self._candidate.model:
             raise RefusedError(404, f"The model {ask.model!r} does not exist.", "model_not_found")
         if draws.status != 200:
             raise RefusedError(draws.status, *_FAILURES[draws.status])
-        return ask
+        if met is not None:
+            return met
+        self._breathe()
+        config = self._config
+        said = compose(ask, self._candidate, config.seed, self._knowledge, config.filler_tokens, self._breathe)
+        self._met.keep(request, ask, said)
+        return ask, said
 
     def _unlock(self, dialect: ModuleType, request: Request) -> None:
         wanted = self._candidate.api_key

@@ -12,7 +12,7 @@ import msgspec
 from harness.errors import StorageError
 
 SLICE = 8  # lines encoded and written in one idle moment: about 0.2 ms
-BACKLOG = 1_024  # lines kept while no moment is idle; beyond it, each new line writes an old one
+BACKLOG = 1_024  # lines kept while no moment is idle; beyond it, a new line writes a slice of old ones
 
 
 class Sending:
@@ -83,7 +83,7 @@ class TruthFile:
         if self._file is not None:
             self._pending.append(delivery)
             if len(self._pending) > BACKLOG:
-                self.write_some(1)
+                self.write_some()
 
     def write_some(self, most: int = SLICE) -> bool:
         """Writes the oldest lines; True while there are more."""

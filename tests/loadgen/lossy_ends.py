@@ -194,7 +194,7 @@ def _use(drain: Any, resolver: Any, trusting: ssl.SSLContext, url: str, prompts:
             now = time.monotonic_ns()
             start = AttemptStart(prompt, "e", "1", Phase.MEASURE, 0, "q", 0, now)
             transcript = Transcript(openai_chat)
-            exchange = Exchange(transcript, Deadlines(), now)
+            exchange = Exchange(transcript, Deadlines(headers=10, first_token=10, idle=10, total=30), now)
             transport.perform(httpx.Request("POST", url, content=json.dumps({"prompt": prompt}).encode()), exchange)
             end = attempt.finish(start, exchange, transcript, asked, None).end
             fields = ("kind", "error", "sent_ns", "first_token_ns", "last_token_ns", "rtt_ns", "min_rtt_ns", "retransmits")

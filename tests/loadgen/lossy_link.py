@@ -19,7 +19,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,32 @@ _TCP, _SYN = 6, 0x02
 
 def lacking() -> str | None:
     """Why this machine cannot have such a link; None where it can."""
+    missing = [program for program in ("ip", "unshare") if shutil.which(program) is None]
     if sys.platform != "linux":
         return "TUN devices and network namespaces are Linux's"
     if os.geteuid() != 0:
         return "making a network device needs root"
-    if not Path("/dev/net/tun").exists():
-        return "there is no /dev/net/tun"
-    missing = [program for program in ("ip", "unshare") if shutil.which(program) is None]
     if missing:
         return f"there is no program {missing[0]!r} (Debian: iproute2, util-linux)"
-    tried = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
-    return f"no new network namespace: {tried.stderr.strip()}" if tried.returncode else None
+    try:
+        os.close(_device(f"signoff{os.getpid()}"))
+        subprocess.run(["unshare", "--net", "true"], capture_output=True, check=True)
+    except OSError as refused:
+        return f"no TUN device can be made: {refused.strerror}"
+    except subprocess.CalledProcessError as refused:
+        return f"no network namespace can be made: {refused.stderr.decode().strip()}"
+    return None
+
+
+def _device(name: str) -> int:
+    """A file descriptor that is the far side of a new network device, which is gone when it is closed."""
+    fd = os.open("/dev/net/tun", os.O_RDWR)
+    try:
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 class End:
@@ -141,7 +156,8 @@ class Link:
                 _, _, sink, packet = heapq.heappop(self._queue)
                 if sink == self._client:
                     self._note_arrival(packet)
-                os.write(sink, packet)
+                with suppress(OSError):  # a device that is not up yet loses what it gets, as any link does
+                    os.write(sink, packet)
 
     def _note_arrival(self, packet: bytes) -> None:
         """Before it is handed over: nobody can have read it earlier than this."""
@@ -188,9 +204,8 @@ def link(delay_s: float, loss_ratio: float, seed: int) -> Iterator[tuple[Link, E
         devices = {}
         for role in ("client", "server"):
             name = f"signoff{role[0]}{os.getpid()}"[-15:]
-            devices[role] = fd = os.open("/dev/net/tun", os.O_RDWR)
-            undo.callback(os.close, fd)
-            fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+            devices[role] = _device(name)
+            undo.callback(os.close, devices[role])
             end = End(role, name)
             undo.callback(end.close)
             assert "there" == end.hear()

@@ -1,12 +1,13 @@
 """A candidate's draws: repeatable, and distributed as its profile says."""
 
+import itertools
 import math
 import statistics
 
 import pytest
 from scipy import stats
 
-from harness.simulator.candidate import Candidate, Draws, Lognormal, is_right, uniform
+from harness.simulator.candidate import Candidate, Draws, Lognormal, durations_ns, is_right, uniform
 
 N = 2_000
 PROFILE = Candidate(name="a", model="m", ttft=Lognormal(0.1, 0.3), itl=Lognormal(0.02, 0.5), accuracy=0.8, error_rate=0.25)
@@ -63,3 +64,22 @@ def test_accuracy_is_the_share_of_examples_answered_right() -> None:
 def test_uniform_is_uniform() -> None:
     """Hashes fill [0, 1) evenly."""
     assert stats.kstest([uniform(f"{i}") for i in range(N)], "uniform").pvalue > 1e-4
+
+
+def test_gaps_do_not_depend_on_how_they_are_asked_for() -> None:
+    """One by one, in blocks, or summed: a request's gaps are one sequence, and two requests share no stretch of it."""
+    whole = Draws(PROFILE, 1, 1).gaps_ns(300)
+    parts = Draws(PROFILE, 1, 1)
+    assert whole == [*parts.gaps_ns(100), parts.gap_ns(1), *parts.gaps_ns(199)]
+    assert sum(whole[:3]) == Draws(PROFILE, 1, 1).gap_ns(3)
+    assert 290 < len(set(whole))
+    pairs = set(itertools.pairwise(whole))
+    assert not pairs.intersection(itertools.pairwise(Draws(PROFILE, 1, 2).gaps_ns(300)))
+
+
+def test_a_table_is_exactly_its_distribution() -> None:
+    """Every quantile once, so that p50 and p99 over all of it are those of the profile, to the width of one entry."""
+    table = sorted(durations_ns(PROFILE.itl, "any"))
+    profile = stats.lognorm(s=PROFILE.itl.sigma, scale=PROFILE.itl.median_s * 1e9)
+    for q in (0.5, 0.99, 0.999):
+        assert table[int(q * len(table)) - 1] < profile.ppf(q) < table[int(q * len(table)) + 1]

@@ -1,5 +1,6 @@
 """One connection on the loop, in this process: it serves on the portable poller, and leaves nothing behind."""
 
+import contextlib
 import gc
 import json
 import socket
@@ -12,6 +13,7 @@ import pytest
 from harness.simulator.candidate import Candidate, Lognormal
 from harness.simulator.config import Config
 from harness.simulator.connection import Connection
+from harness.simulator.http1 import Request
 from harness.simulator.loop import Loop
 from harness.simulator.poller import Poller, SelectorPoller, best
 from harness.simulator.service import Service
@@ -79,3 +81,54 @@ def test_the_portable_poller_paces_too(tmp_path: Path) -> None:
     due_ns = [sent - late - line["received_ns"] for sent, late in zip(line["sent_ns"], line["late_ns"], strict=True)]
     assert [5 * MS + 10 * MS * i for i in range(10)] == due_ns
     assert min(line["late_ns"]) >= 0
+
+
+def test_streams_without_pacing_take_turns(tmp_path: Path) -> None:
+    """Events are joined, each send is stamped with its tokens, and a long stream does not hold up one that begins later."""
+    truth = TruthFile(tmp_path / "truth.jsonl")
+    loop = Loop(best(), truth.write_some)
+    candidate = Candidate(name="a", model="m", ttft=Lognormal(0.0), itl=Lognormal(0.0))
+    service = Service(candidate, Config(candidates=(candidate,), filler_tokens=1_300), {}, truth)
+    open_ends: set[socket.socket] = set()
+
+    def closed(connection: Connection) -> None:
+        open_ends.pop()
+        if not open_ends:
+            loop.at(time.monotonic_ns() + 5 * MS, loop.stop)
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            ours, theirs = map(stack.enter_context, socket.socketpair())
+            ours.setblocking(False)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)  # all of it fits, so only turns can let another in
+            Connection(ours, loop, service.reply, closed)
+            loop.watch(theirs.fileno(), lambda *_, theirs=theirs: theirs.recv(1 << 20))
+            open_ends.add(ours)
+            theirs.sendall(LAST_POST)
+        loop.run()
+    truth.close()
+    lines = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()]
+    for line in lines:
+        assert [1_300, 1, 0] == [sum(line["chunk_tokens"]), line["chunk_tokens"][0], line["blocked"]]
+        assert len(line["sent_ns"]) == len(line["chunk_tokens"]) < 50
+    first, second = sorted(lines, key=lambda line: line["n"])
+    assert second["sent_ns"][1] < first["sent_ns"][-1] < second["sent_ns"][-1]
+
+
+def test_what_takes_long_lets_due_sends_through() -> None:
+    """While a request of 1 MB is read and counted, callbacks that fall due are made."""
+    loop = Loop(best(), lambda: False)
+    candidate = Candidate(name="a", model="m")
+    breaths: list[int] = []
+
+    def breathe() -> None:
+        breaths.append(time.monotonic_ns())
+        loop.fire()
+
+    service = Service(candidate, Config(candidates=(candidate,)), {}, TruthFile(None), breathe)
+    fired: list[int] = []
+    for _ in range(3):
+        loop.at(0, lambda: fired.append(len(breaths)))
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "word " * 200_000}]}).encode()
+    service.reply(Request("POST", "/v1/chat/completions", {}, body, received_ns=1, keep_alive=True))
+    assert ([1, 1, 1], True) == (fired, len(breaths) > 10)

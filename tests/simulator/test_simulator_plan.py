@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from harness.records import Message
 from harness.simulator import plan
 from harness.simulator.answer import Answer, Ask
@@ -63,3 +65,48 @@ def test_a_whole_answer_is_due_with_the_last_token_of_the_stream() -> None:
     [piece] = plan.whole(REQUEST, "a-1", body, answer, Draws(profile, 1, 1), 2)
     assert (last.due_ns, 8) == (piece.due_ns, piece.tokens)
     assert answer.completion_tokens == json.loads(piece.data.partition(b"\r\n\r\n")[2])["usage"]["completion_tokens"]
+
+
+def joined(reasoning: list[str], content: list[str], tokens_per_chunk: int) -> list[plan.Piece]:
+    answer = spoken(reasoning, content)
+    candidate = Candidate(name="a", model="m", ttft=Lognormal(0.1), itl=Lognormal(0.0))
+    script = openai_chat.stream(ASK, answer, "a-1", 0)
+    return list(plan.streamed(REQUEST, "a-1", script, answer, Draws(candidate, 1, 1), tokens_per_chunk, joined=True))
+
+
+@pytest.mark.parametrize("tokens_per_chunk", [1, 3])
+def test_joined_pieces_are_the_same_bytes_in_fewer_sends(tokens_per_chunk: int) -> None:
+    """The first event is alone, then a block of events goes in one piece, whose list of events adds up to it."""
+    reasoning, content = [" r"] * 5, [" a"] * 200
+    pieces = joined(reasoning, content, tokens_per_chunk)
+    alone = streamed(spoken(reasoning, content), tokens_per_chunk)
+    assert b"".join(piece.data for piece in alone) == b"".join(piece.data for piece in pieces)
+    assert [0, tokens_per_chunk, 5 - tokens_per_chunk] == [piece.tokens for piece in pieces[:3]]
+    assert 205 == sum(piece.tokens for piece in pieces)
+    assert max(len(piece.events) for piece in pieces) == plan.BLOCK
+    for piece in pieces:
+        if piece.events:
+            assert (len(piece.data), piece.tokens) == tuple(map(sum, zip(*piece.events, strict=True)))
+
+
+def test_a_piece_that_is_taken_in_parts_counts_each_event_when_it_begins() -> None:
+    """At every split, and at every second one: bytes and tokens add up, and a token counts with its event's first byte."""
+    data = b"aaabbccccc"
+    whole = plan.Piece(1, data, 6, [(3, 1), (2, 2), (5, 3)])
+    begins = {0: 1, 3: 2, 5: 3}
+    for first in range(1, len(data)):
+        begun, rest = whole.split(first)
+        assert (data[first:], sum(tokens for at, tokens in begins.items() if at < first)) == (rest.data, begun)
+        assert 6 == begun + rest.tokens
+        for second in range(1, len(rest.data)):
+            more, last = rest.split(second)
+            assert data[first + second :] == last.data
+            assert sum(tokens for at, tokens in begins.items() if at < first + second) == begun + more
+    assert (0, whole) == whole.split(0)
+    assert (1, plan.Piece(1, b"b", 0, [(1, 0)])) == plan.Piece(1, b"ab", 1).split(1)
+
+
+def test_long_events_are_made_one_by_one() -> None:
+    """A block holds no more than about 64 KB of text: what is made ahead stays small where one event is large."""
+    pieces = joined([], [" " + "w" * 60_000] * 5, 1)
+    assert [1] * 5 == [piece.tokens for piece in pieces if piece.tokens]

@@ -199,3 +199,29 @@ def test_failures_look_like_failures(served: Any) -> None:
     lines = served.stop()
     assert [answer.status_code for answer in answers] == [line["status"] for line in lines]
     assert {(0, None, False)} == {(line["completion_tokens"], line["right"], line["aborted"]) for line in lines}
+
+
+def test_large_events_and_requests_pass(start: Any) -> None:
+    """A token of 256 KB is one event, whole in both modes, and a prompt of 1 MB is counted to the last token."""
+    profile = {"name": "large", "model": "m", "filler_bytes": 256 << 10, "ttft": {"median_s": 0.0}, "itl": {"median_s": 0.001}}
+    simulator = start(filler_tokens=4, candidates=[profile])
+    long = {"model": "m", "messages": [{"role": "user", "content": "word " * 200_000}]}
+    with httpx.Client(base_url=simulator.urls["large"], trust_env=False) as client:
+        whole = client.post("/chat/completions", json=long).json()
+        with httpx_sse.connect_sse(client, "POST", "/chat/completions", json={**long, "stream": True}) as source:
+            *events, _ = [event.data for event in source.iter_sse()]
+    deltas = [choice["delta"].get("content") for event in map(json.loads, events) for choice in event["choices"]]
+    texts = [text for text in deltas if text]
+    assert [256 << 10] * 4 == [len(text) for text in texts]
+    assert (whole["choices"][0]["message"]["content"], 200_001) == ("".join(texts), whole["usage"]["prompt_tokens"])
+    assert [4, 4] == [line["completion_tokens"] for line in simulator.stop()]
+
+
+def test_what_is_met_again_is_not_mixed_up(served: Any) -> None:
+    """Two prompts, streams and limits in turn, twice over on one candidate: each gets what it got the first time."""
+    asks = [body(), body(max_tokens=3), {**body(), "messages": [{"role": "user", "content": "Other?"}]}, body(model="no")]
+    with httpx.Client(base_url=served.urls["open"], trust_env=False) as client:
+        first, again = ([client.post("/chat/completions", json=ask).json() for ask in asks] for _ in range(2))
+    spoken = [[answer.get("choices"), answer.get("usage"), answer.get("error")] for answer in (*first, *again)]
+    assert spoken[:4] == spoken[4:]
+    assert 4 == len({json.dumps(each) for each in spoken})

@@ -1,5 +1,6 @@
 """The simulator's tokenizer: how it cuts, and that nothing is lost."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +29,24 @@ def test_filler_has_the_tokens_it_says(n: int, seed: str) -> None:
     filler = tokens.filler(n, seed)
     assert (n, filler) == (len(filler), tokens.cut("".join(filler)))
     assert filler == tokens.filler(n, seed)
+
+
+@given(st.text(alphabet="ab \n\t\x1c\x00é\u2003", max_size=60))
+def test_counting_agrees_with_cutting(text: str) -> None:
+    """Also where counting takes a way of its own: words of many lengths, every kind of white space, not only ASCII."""
+    assert len(tokens.cut(text)) == tokens.count(text)
+
+
+@pytest.mark.parametrize("word", ["word ", "  ", "longer-than-a-token ", "é ", "é", "\u4e2d\u2003"])
+def test_a_long_text_is_counted_in_pieces(word: str) -> None:
+    """No token is torn where one piece ends, and there is a breath between pieces."""
+    text = word * (10 * tokens.SLICE // len(word) + 7)
+    breaths: list[None] = []
+    assert len(tokens.cut(text)) == tokens.count(text, lambda: breaths.append(None))
+    assert len(breaths) == (2 if text.isascii() else 10)
+
+
+@given(st.integers(min_value=0, max_value=5), st.integers(min_value=1, max_value=300))
+def test_filler_of_a_size_has_it(n: int, size: int) -> None:
+    """So many tokens, each of so many bytes."""
+    assert [size] * n == [len(token.encode()) for token in tokens.filler(n, "s", size)]

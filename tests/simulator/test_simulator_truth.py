@@ -53,14 +53,14 @@ def test_lines_are_written_in_slices_when_asked(tmp_path: Path) -> None:
 
 
 def test_without_idle_moments_memory_is_bounded(tmp_path: Path) -> None:
-    """Past the backlog each new line writes an old one."""
+    """Past the backlog a new line writes a slice of old ones."""
     path = tmp_path / "truth.jsonl"
     truth = TruthFile(path)
-    for n in range(BACKLOG + 5):
+    for n in range(BACKLOG + SLICE):
         truth.add(numbered(n))
-    assert list(range(5)) == lines(path)
+    assert list(range(SLICE)) == lines(path)
     truth.close()
-    assert list(range(BACKLOG + 5)) == lines(path)
+    assert list(range(BACKLOG + SLICE)) == lines(path)
 
 
 def test_a_line_has_every_field(tmp_path: Path) -> None:
