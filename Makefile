@@ -6,11 +6,12 @@ BIN := .venv/bin
 LOCKED := .venv/.locked
 READY := .venv/.ready
 RIGS := .conformance
+PEERS := .peers
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint types bench conformance wheel-check lock clean
+.PHONY: help demo test test-slow lint types bench bench-peers conformance wheel-check lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -32,7 +33,7 @@ lint: $(READY) ## ruff: rules and format
 types: $(READY) ## mypy --strict over harness/
 	@$(BIN)/mypy
 
-bench: $(READY) ## cost of the hot path, as ratios within one run
+bench: $(READY) ## cost and honesty of the hot path, as ratios within one run; the better part of an hour
 	@$(BIN)/python -m tests.benchmarks
 
 # --------------------------------------------------------------------------------------------------------------- environments
@@ -84,6 +85,21 @@ $(RIGS)/tiny-llama/.ready: tests/conformance/tiny_llama.py $(RIGS)/transformers/
 	@HF_HUB_OFFLINE=1 $(RIGS)/transformers/bin/python $< $(@D)
 	@touch $@
 
+# --------------------------------------------------------------------------------- other tools on the same work, see tests/benchmarks
+
+bench-peers: $(READY) $(PEERS)/vllm/.ready $(PEERS)/aiperf/.ready $(PEERS)/guidellm/.ready ## signoff beside other tools on the same work; 5 GB once, then most of an hour
+	@$(BIN)/python -m tests.benchmarks peers --markdown
+
+$(PEERS)/%/.ready: tests/benchmarks/peers/%.txt
+	$(need_python)
+	@echo "Installing $* into $(PEERS)/$*; this takes minutes and one to two GB, once."
+	@"$(PYTHON)" -m venv --clear $(PEERS)/$*
+	@$(PEERS)/$*/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@[ ! -e tests/benchmarks/peers/$*-alone.txt ] || $(PEERS)/$*/bin/python -m pip install $(PIP_FLAGS) --no-deps -r tests/benchmarks/peers/$*-alone.txt
+	@touch $@
+
+$(PEERS)/vllm/.ready: tests/benchmarks/peers/vllm-alone.txt
+
 clean: ## remove what make made: environments, caches, builds (never runs/)
-	@rm -rf .venv $(RIGS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv $(RIGS) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,40 +1,67 @@
-"""`make bench`: each client's cost and honesty as ratios within one round, medians of the rounds, as tables.
+"""`make bench`: what the hot path costs and whether it tells the truth, as ratios within one round, medians of the rounds.
 
-python -m tests.benchmarks [--streams 50 500] [--rounds 3] [--c-client PROGRAM] [paced short]
+python -m tests.benchmarks [NAME ...] [--streams 50 500] [--rounds 3] [--c-client PROGRAM] [--markdown]
 """
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
-from tests.benchmarks import cost, fidelity, paced, short_requests
+from tests.benchmarks import coalesced, cost, fidelity, large, saturated, short_requests, users
+from tests.benchmarks.options import TOY, Options
+from tests.benchmarks.peers import contest
 from tests.benchmarks.table import circumstances, table
 
-BENCHMARKS = ("paced", "short")
+BENCHMARKS: dict[str, ModuleType] = {
+    "cost": cost,
+    "saturated": saturated,
+    "fidelity": fidelity,
+    "short": short_requests,
+    "users": users,
+    "coalesced": coalesced,
+    "large": large,
+}
 
 
-def main() -> None:
-    options = _options()
+ALL = {**BENCHMARKS, "peers": contest}  # the last one wants other tools: `make bench-peers`
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = _parser().parse_args(arguments)
+    scale = TOY if chosen.toy else 1.0
+    options = Options(1 if chosen.toy else chosen.rounds, chosen.streams, chosen.c_client, scale)
     print(circumstances(), f"medians of {options.rounds} rounds", sep="\n", flush=True)
-    if "paced" in options.names:
-        levels = [[paced.measure(streams, options.c_client) for _ in range(options.rounds)] for streams in options.streams]
-        for benchmark in (cost, fidelity):
-            _show(benchmark.__doc__, table(benchmark.HEAD, [benchmark.row(rounds) for rounds in levels]))
-    if "short" in options.names:
-        rounds = [short_requests.measure() for _ in range(options.rounds)]
-        _show(short_requests.__doc__, table(short_requests.HEAD, [short_requests.row(rounds)]))
+    for name in chosen.names or BENCHMARKS:
+        benchmark = ALL[name]
+        rows = _rows(name, benchmark, options)
+        print("", benchmark.__doc__, "", table(benchmark.HEAD, rows, markdown=chosen.markdown), sep="\n", flush=True)
 
 
-def _show(what: str | None, figures: str) -> None:
-    print("", what, "", figures, sep="\n", flush=True)
+def _rows(name: str, benchmark: ModuleType, options: Options) -> list[list[str]]:
+    """All cases once, then all again: what the machine does meanwhile falls on all of them."""
+    cases = benchmark.cases(options)
+    rounds: list[list[object]] = [[] for _ in cases]
+    for number in range(options.rounds):
+        for place, case in enumerate(cases):
+            print(f"{name}: round {number + 1}, case {place + 1} of {len(cases)}", file=sys.stderr, flush=True)
+            rounds[place].append(benchmark.measure(case, options))
+    if hasattr(benchmark, "rows"):  # where a row stands in relation to another one
+        return list(benchmark.rows(rounds))
+    return [benchmark.row(each) for each in rounds]
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Cost of the hot path, as ratios.")
-    parser.add_argument("names", nargs="*", default=BENCHMARKS, choices=[*BENCHMARKS, BENCHMARKS], metavar="paced|short")
-    parser.add_argument("--streams", type=int, nargs="+", default=[50, 500], help="how many streams at once")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--c-client", type=Path, help="a program that takes --port -c -d --tokens and prints cpu_s_per_Mtok")
-    return parser.parse_args()
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="What the hot path costs, as ratios.")
+    names = f"{', '.join(ALL)}; without a name all but peers"
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*ALL, []], help=names)
+    parser.add_argument("--streams", type=int, nargs="+", default=Options.streams, help="how many at once")
+    parser.add_argument("--rounds", type=int, default=Options.rounds)
+    parser.add_argument("--c-client", type=Path, help="a C client to stand beside; the README says what it has to print")
+    parser.add_argument("--markdown", action="store_true", help="tables ready to paste")
+    parser.add_argument("--toy", action="store_true", help="one round of everything, tiny: does it run?")
+    return parser
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ import select
 import socket
 import sys
 import time
+from urllib.parse import urlsplit
 
-from tests.benchmarks import rig
+from tests.benchmarks import work
 
 EVENT, LAST_CHUNK = b'"delta":{"content":', b"0\r\n\r\n"
 READ_BYTES = 65_536
 
 
 def request(*, stream: bool) -> bytes:
-    body = {"model": rig.MODEL, "messages": [{"role": "user", "content": rig.prompt("unknown")}], "stream": stream}
+    body = {"model": work.MODEL, "messages": [{"role": "user", "content": work.prompt("unknown")}], "stream": stream}
     data = json.dumps(body).encode()
     head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
@@ -57,7 +58,7 @@ class Client:
 
 
 def main(url: str, connections: str, warmup_s: str, measure_s: str, mode: str) -> None:
-    client = Client(rig.port(url), int(connections), stream=mode == "stream")
+    client = Client(int(urlsplit(url).port or 80), int(connections), stream=mode == "stream")
     client.run(float(warmup_s))
     used, began, seen, requests = time.process_time(), time.monotonic(), client.seen, client.requests
     client.run(float(measure_s))

@@ -2,24 +2,39 @@
 
 from collections.abc import Sequence
 
-from tests.benchmarks.paced import Paced
-from tests.benchmarks.table import median_of
+from tests.benchmarks import fidelity, matching, streams, work
+from tests.benchmarks.options import Options
+from tests.benchmarks.streams import Round
+from tests.benchmarks.table import figure, medians
+from tests.benchmarks.work import Work
 
-HEAD = ("streams", "tokens/s", "worker us", "with master us", "bare us", "worker/bare", "C us", "worker/C")
+HEAD = (
+    *("streams", "gap ms", "tokens/s", "worker us", "with master us", "bare us", "worker/bare", "C us", "worker/C"),
+    *("TLS worker us", "TLS/plain", "TTFT p99 error ms"),
+)
 
 
-def row(rounds: Sequence[Paced]) -> list[str]:
+def cases(options: Options) -> list[Work]:
+    return [work.paced(each, options) for each in options.streams]
+
+
+def measure(case: Work, options: Options) -> Round:
+    """One round, about a minute."""
+    return streams.measure(case, options)
+
+
+def row(rounds: Sequence[Round]) -> list[str]:
     """Microseconds per token and ratios: medians of the rounds."""
-    figures = [_figures(each) for each in rounds]
-    return [str(rounds[0].streams), *(median_of(column) for column in zip(*figures, strict=True))]
+    task = rounds[0].work
+    return [str(task.streams), figure(task.itl.median_s * 1e3), *medians(_figures(each) for each in rounds)]
 
 
-def _figures(paced: Paced) -> tuple[float | None, ...]:
-    first, last = paced.signoff.used()
-    tokens = sum(first.at_ns <= stamp < last.at_ns for line in paced.truth for stamp in line.sent_ns)
-    worker = (last.worker_s - first.worker_s) / tokens * 1e6
-    master = (last.master_s - first.master_s) / tokens * 1e6
-    bare = paced.bare["cpu_s"] / paced.bare["tokens"] * 1e6
-    c = None if paced.c is None else paced.c["cpu_s_per_Mtok"]
-    per_s = tokens / (last.at_ns - first.at_ns) * 1e9
-    return per_s, worker, worker + master, bare, worker / bare, c, None if c is None else worker / c
+def _figures(each: Round) -> tuple[float | None, ...]:
+    worker, everything = each.plain.cost_us()
+    tls, _ = each.tls.cost_us()
+    c = each.c_us
+    error = fidelity.error_ms(matching.matched(each.plain.signoff.run, each.plain.truth), "TTFT", 0.99)
+    return (
+        *(each.plain.tokens_per_s, worker, everything, each.bare_us, worker / each.bare_us),
+        *(c, None if c is None else worker / c, tls, tls / worker, error),
+    )

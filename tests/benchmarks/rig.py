@@ -1,18 +1,16 @@
-"""The rig of every benchmark: the simulator on one core, a client on another, processor time read while the client works.
-
-All processes of one host share the monotonic clock, so the simulator's truth says how much was sent between two of our moments.
-"""
+"""The rig of every benchmark: the simulator on one core, a client on another, sampled while it works."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,142 +18,186 @@ import msgspec
 from harness import assembly, results
 from harness.errors import ExitCode
 from harness.records import JournalHead, Message, Phase
-from harness.simulator import knowledge, tokens
+from harness.simulator import knowledge
 from harness.simulator.candidate import Candidate
 from harness.simulator.config import Config
 from harness.simulator.knowledge import Known
 from harness.simulator.truth import Delivery
+from tests.benchmarks import processes
+from tests.benchmarks.processes import CLIENT_CORE, SERVER_CORE, Sample, Tree, Used, pinned
+from tests.benchmarks.work import MODEL, NAME, Question
 
-EXAMPLES = 4_000  # more than are asked in one run, so that an example names one attempt
-NAME, MODEL, RUN = "candidate", "ref", "bench"
-EVERY_S = 0.05
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE, CLIENT_CORE = _CORES[0], _CORES[-1]
-
-
-class Sample(NamedTuple):
-    """Processor seconds that a worker, and its master, have used up to a moment."""
-
-    at_ns: int
-    worker_s: float
-    master_s: float
+RUN = "bench"
+EVERY_S, LIMIT_S = 0.05, 600.0
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One `signoff run`: what it wrote down, and samples of its processes, all taken inside the measure window."""
+    """One `signoff run`: what it wrote down, and what it says of itself, and samples of its worker and of all its processes."""
 
     run: results.Run
-    samples: list[Sample]
+    worker: list[Sample]
+    everything: list[Sample]
+    worker_began_ns: int
+    verdict: str
 
     @property
     def window_ns(self) -> tuple[int, int]:
-        measuring = next(block.id for block in self.run.manifest.plan if block.phase is Phase.MEASURE)
-        opened, closed = (mark.at_ns for _, mark in self.run.marks if mark.block == measuring)
-        return opened, closed
+        """The measure window; of several, from the first to the last."""
+        measuring = {block.id for block in self.run.manifest.plan if block.phase is Phase.MEASURE}
+        stamps = [mark.at_ns for _, mark in self.run.marks if mark.block in measuring]
+        return min(stamps), max(stamps)
 
-    def used(self) -> tuple[Sample, Sample]:
-        """The first and the last moment of the measure window that was sampled."""
-        opened, closed = self.window_ns
-        inside = [sample for sample in self.samples if opened <= sample.at_ns < closed]
-        return inside[0], inside[-1]
+    def used(self) -> tuple[Used, Used]:
+        """By the worker and by all together, inside the measure window."""
+        return processes.within(self.worker, *self.window_ns), processes.within(self.everything, *self.window_ns)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A simulator at work. `truth` can be read when it has ended."""
+
+    url: str
+    folder: Path
+
+    @property
+    def port(self) -> int:
+        found = urlsplit(self.url).port
+        assert found is not None, "the simulator's address has a port"
+        return found
+
+    def truth(self) -> list[Delivery]:
+        """What the simulator sent, in the order in which the requests ended."""
+        decode = msgspec.json.Decoder(Delivery).decode
+        with (self.folder / assembly.TRUTH).open("rb") as lines:
+            return [decode(line) for line in lines]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Another client that has run: what it printed, and samples of all its processes."""
+
+    printed: str
+    samples: list[Sample] = field(repr=False)
 
 
 @contextmanager
-def simulating(candidate: Candidate, answer_tokens: int, folder: Path) -> Iterator[str]:
-    """The bundled simulator on its own core; yields its base URL. Its truth is whole when the body is done."""
-    known = tuple(_known(example, answer_tokens) for example in _examples())
+def simulating(
+    candidate: Candidate, asked: Sequence[Question], folder: Path, *, filler_tokens: int = 64, **settings: Any
+) -> Iterator[Served]:
+    """The bundled simulator on its own core, with more `settings` of its configuration. Its truth is whole after the body."""
     config = Config(
         candidates=(candidate,),
         truth=str(folder / assembly.TRUTH),
-        filler_tokens=answer_tokens,
-        knowledge=known,
+        filler_tokens=filler_tokens,
+        knowledge=tuple(map(_known, asked)),
         until_stdin_closes=True,
+        **settings,
     )
     with pinned(SERVER_CORE):
         simulator = assembly.Simulator(config, folder)
     try:
-        yield simulator.urls[candidate.name]
+        yield Served(simulator.urls[candidate.name], folder)
     finally:
         simulator.stop()
 
 
-def truth(folder: Path) -> list[Delivery]:
-    """What the simulator sent, in the order in which the requests ended."""
-    decode = msgspec.json.Decoder(Delivery).decode
-    with (folder / assembly.TRUTH).open("rb") as lines:
-        return [decode(line) for line in lines]
-
-
-def signoff(url: str, load: dict[str, Any], folder: Path, *, stream: bool) -> Measured:
-    """`signoff run` on the client's core, journals and histograms and all."""
+def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], **endpoint: Any) -> Measured:
+    """`signoff run` on the client's core, journals and histograms and all, with more settings of its one `endpoint`."""
+    folder = served.folder
     scenario = {
         "name": RUN,
-        "endpoints": {NAME: {"base_url": url, "model": MODEL, "stream": stream}},
+        "endpoints": {NAME: {"base_url": served.url, "model": MODEL, **endpoint}},
         "prompts": {"dataset": "examples.jsonl"},
         "load": load,
     }
     (folder / "scenario.yaml").write_text(json.dumps(scenario))
-    rows = ({"id": example, "prompt": prompt(example)} for example in _examples())
-    (folder / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with (folder / "examples.jsonl").open("w") as rows:
+        rows.writelines(json.dumps({"id": each.example, "prompt": each.prompt}) + "\n" for each in asked)
     words = [sys.executable, "-m", "harness.cli.app", "run", str(folder), "--out", str(folder / "runs"), "--metrics", "", "-q"]
     with (folder / "signoff.log").open("wb") as log, pinned(CLIENT_CORE):
         child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    samples = list(_sampled(child, folder / "runs"))
+    worker, everything = _sampled(child, folder / "runs")
     if child.returncode not in (ExitCode.OK, ExitCode.INVALID):
         raise SystemExit(f"signoff run ended with {child.returncode}:\n{(folder / 'signoff.log').read_text()}")
-    return Measured(results.read_run(next(_journals(folder / "runs")).parent), samples)
+    journal = next(_journals(folder / "runs"))
+    head = next(results.read_lines(journal, JournalHead))
+    summary = json.loads((journal.parent / results.SUMMARY).read_bytes())
+    return Measured(results.read_run(journal.parent), worker, everything, head.monotonic_ns, summary["verdict"])
 
 
 def client(words: Sequence[str]) -> dict[str, Any]:
     """Another load client on the client's core; it prints one JSON line."""
-    with pinned(CLIENT_CORE):
-        printed = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True).stdout
-    said: dict[str, Any] = json.loads(printed)
+    said: dict[str, Any] = json.loads(watched(words).printed)
     return said
 
 
-def port(url: str) -> int:
-    found = urlsplit(url).port
-    assert found is not None, "the simulator's address has a port"
-    return found
-
-
-def prompt(example: str) -> str:
-    return f"This is ticket {example}. " + "The quick brown fox jumps over the lazy dog. " * 4
-
-
-@contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Processes that are started in the body stay on this core."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+def watched(
+    words: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    exits: Collection[int] = (0,),
+    limit_s: float = LIMIT_S,
+) -> Watched:
+    """A program on the client's core, sampled to its end. `SystemExit` where it ends otherwise than it may, or not in time."""
+    with pinned(CLIENT_CORE):
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
     try:
-        yield
+        return _watched(child, words, exits, time.monotonic() + limit_s)
     finally:
-        os.sched_setaffinity(0, before)
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # what it left running, and all of it when it is late
 
 
-def _examples() -> Iterator[str]:
-    return (f"q{number}" for number in range(EXAMPLES))
+def _watched(child: subprocess.Popen[bytes], words: Sequence[str], exits: Collection[int], until: float) -> Watched:
+    tree, samples = Tree(child.pid), []
+    while time.monotonic() < until:
+        samples.append(tree.sample())
+        try:
+            printed, complained = child.communicate(timeout=EVERY_S)
+        except subprocess.TimeoutExpired:
+            continue
+        if child.returncode not in exits:
+            said = (printed + complained).decode("utf-8", "replace")[-4000:]
+            raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{said}")
+        return Watched(printed.decode(), samples)
+    raise SystemExit(f"{' '.join(words)} did not end in time")
 
 
-def _known(example: str, answer_tokens: int) -> Known:
-    said = "".join(tokens.filler(answer_tokens, example))
-    key = knowledge.prompt_key([Message(role="user", content=prompt(example))])
-    return Known(example=example, prompt_sha256=key, right=said, wrong=said)
+def now_ns() -> int:
+    """On the clock of the truth."""
+    return time.monotonic_ns()
 
 
-def _sampled(child: subprocess.Popen[bytes], runs: Path) -> Iterator[Sample]:
+def _known(asked: Question) -> Known:
+    key = knowledge.prompt_key([Message(role="user", content=asked.prompt)])
+    return Known(asked.example, key, right=asked.answer, wrong=asked.answer, token_chars=asked.token_chars)
+
+
+def _sampled(child: subprocess.Popen[bytes], runs: Path) -> tuple[list[Sample], list[Sample]]:
     """Until the child has ended. The worker writes its process id into the first line of its journal."""
-    worker = None
+    tree, pid = Tree(child.pid), None
+    worker: list[Sample] = []
+    everything: list[Sample] = []
     while child.poll() is None:
         time.sleep(EVERY_S)
-        if worker is None:
-            worker = _worker(runs)
-        if worker is not None and (used := _used(worker)) is not None:
-            yield used
+        pid = pid or _worker(runs)
+        if pid is None:
+            continue
+        try:
+            worker.append(processes.sample(pid))
+        except processes.GONE:
+            continue
+        everything.append(tree.sample())
+    return worker, everything
 
 
 def _worker(runs: Path) -> int | None:
@@ -168,20 +210,3 @@ def _worker(runs: Path) -> int | None:
 def _journals(runs: Path) -> Iterator[Path]:
     """Of the only worker of the only run, once it is there."""
     return runs.glob(f"*_{RUN}/journal-000.jsonl")
-
-
-def _used(worker: int) -> Sample | None:
-    """None when the worker is gone. In `/proc/PID/stat` after the name: the 2nd field is the parent, the 12th and 13th time."""
-    try:
-        fields = _stat(worker)
-        return Sample(time.monotonic_ns(), _seconds(fields), _seconds(_stat(int(fields[1]))))
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def _stat(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _seconds(fields: list[str]) -> float:
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S

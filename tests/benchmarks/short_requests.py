@@ -1,39 +1,70 @@
-"""Short answers that are not streamed, on keep-alive connections: requests/s, and processor time for each request."""
+"""Short answers that are not streamed, kept alive: requests/s and processor time for each, beside plain Locust."""
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.simulator.candidate import Candidate, Lognormal
-from tests.benchmarks import rig
+from harness.simulator.truth import Delivery
+from tests.benchmarks import locust_client, matching, processes, rig, work
 from tests.benchmarks.bare_client import words
-from tests.benchmarks.table import median_of
+from tests.benchmarks.options import Options
+from tests.benchmarks.processes import Used
+from tests.benchmarks.table import medians
+from tests.benchmarks.work import Work
 
-HEAD = ("users", "signoff req/s", "bare req/s", "signoff/bare", "worker us", "bare us", "worker/bare")
 USERS = 64
-WARMUP_S, MEASURE_S = 2.0, 4.0
-AT_ONCE = Lognormal(median_s=0.0)
-CANDIDATE = Candidate(name=rig.NAME, model=rig.MODEL, ttft=AT_ONCE, itl=AT_ONCE, accuracy=1.0)
+HEAD = (
+    *("users", "signoff req/s", "Locust req/s", "bare req/s", "signoff/Locust"),
+    *("worker us", "Locust us", "bare us", "worker/Locust", "worker/bare"),
+)
+START_S, STOP_S = 0.5, 0.3  # of Locust, left out at both ends of what it sends
 
-Figures = tuple[float, ...]
+
+@dataclass(frozen=True)
+class Round:
+    users: int
+    signoff: tuple[float, float]  # requests/s, microseconds of processor time for each
+    locust: tuple[float, float]
+    bare: tuple[float, float]
 
 
-def measure() -> Figures:
-    """One round, about 15 s. The simulator can be the limit of requests/s, and is where both clients reach the same."""
+def cases(options: Options) -> list[Work]:
+    return [replace(work.saturating(USERS, options), tokens=1)]
+
+
+def measure(case: Work, _: Options) -> Round:
+    """One round, about 30 s. The simulator can be the limit of requests/s, and is where two clients reach the same."""
+    asked = work.questions(answer_tokens=case.tokens)
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as name:
-        folder = Path(name)
-        with rig.simulating(CANDIDATE, 1, folder) as url:
-            bare = rig.client(words(url, USERS, WARMUP_S, MEASURE_S, stream=False))
-            load = {"levels": [USERS], "warmup_s": WARMUP_S, "measure_s": MEASURE_S}
-            ours = rig.signoff(url, load, folder, stream=False)
-    first, last = ours.used()
-    ends = (attempt.end for attempt in ours.run.attempts if attempt.end is not None and attempt.end.kind == "ok")
-    done = sum(first.at_ns <= end.done_ns < last.at_ns for end in ends if end.done_ns is not None)
-    per_s, bare_per_s = done / (last.at_ns - first.at_ns) * 1e9, bare["requests"] / bare["wall_s"]
-    worker, bare_us = (last.worker_s - first.worker_s) / done * 1e6, bare["cpu_s"] / bare["requests"] * 1e6
-    return per_s, bare_per_s, per_s / bare_per_s, worker, bare_us, worker / bare_us
+        with rig.simulating(case.candidate, asked, Path(name), filler_tokens=case.tokens) as served:
+            bare = rig.client(words(served.url, case.streams, case.warmup_s, case.measure_s, stream=False))
+            begun_ns = rig.now_ns()
+            locust = locust_client.run(served, case.streams, case.warmup_s + case.measure_s, "WholeAnswers")
+            ended_ns = rig.now_ns()
+            ours = rig.signoff(served, case.load, asked, stream=False)
+        truth = served.truth()
+    theirs = [line for line in truth if begun_ns <= line.received_ns < ended_ns]
+    window = theirs[0].received_ns + round(START_S * 1e9), theirs[-1].received_ns - round(STOP_S * 1e9)
+    return Round(
+        users=case.streams,
+        signoff=_cost(ours.used()[0], truth),
+        locust=_cost(processes.within(locust.samples, *window), truth),
+        bare=(bare["requests"] / bare["wall_s"], bare["cpu_s"] / bare["requests"] * 1e6),
+    )
 
 
-def row(rounds: Sequence[Figures]) -> list[str]:
+def row(rounds: Sequence[Round]) -> list[str]:
     """Medians of the rounds."""
-    return [str(USERS), *(median_of(column) for column in zip(*rounds, strict=True))]
+    return [str(rounds[0].users), *medians(_figures(each) for each in rounds)]
+
+
+def _figures(each: Round) -> tuple[float, ...]:
+    (per_s, us), (locust_per_s, locust_us), (bare_per_s, bare_us) = each.signoff, each.locust, each.bare
+    rates = per_s, locust_per_s, bare_per_s, per_s / locust_per_s
+    return *rates, us, locust_us, bare_us, us / locust_us, us / bare_us
+
+
+def _cost(used: Used, truth: list[Delivery]) -> tuple[float, float]:
+    answers = matching.answered_between(truth, used.from_ns, used.to_ns)
+    return answers / used.wall_s, used.cpu_s / answers * 1e6

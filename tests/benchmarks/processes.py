@@ -1,0 +1,109 @@
+"""Processes under measurement: the core that they stay on, the processor time and memory that they use, a neighbour that burns.
+
+All is read from /proc while they work. All processes of one host share the monotonic clock, so what was used between two
+samples can be held against what the simulator's truth says was sent between the same two moments.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+GONE = (FileNotFoundError, ProcessLookupError)
+_TICKS_PER_S, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+_CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, CLIENT_CORE = _CORES[0], _CORES[-1]
+
+
+class Sample(NamedTuple):
+    """Processor seconds, user and system, that processes have used up to a moment, and their resident memory then."""
+
+    at_ns: int
+    cpu_s: float
+    rss_bytes: int
+
+
+class Used(NamedTuple):
+    """What was used between two samples."""
+
+    from_ns: int
+    to_ns: int
+    cpu_s: float
+
+    @property
+    def wall_s(self) -> float:
+        return (self.to_ns - self.from_ns) / 1e9
+
+    @property
+    def core_ratio(self) -> float:
+        """Of one core."""
+        return self.cpu_s / self.wall_s
+
+
+class Tree:
+    """A process and all that descend from it. What one of them had used when it was last seen stays counted after its end."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._cpu_s: dict[int, float] = {}
+
+    def sample(self) -> Sample:
+        rss_bytes = 0
+        for pid in descent(self._pid):
+            with suppress(*GONE):
+                seen = sample(pid)
+                self._cpu_s[pid] = seen.cpu_s
+                rss_bytes += seen.rss_bytes
+        return Sample(time.monotonic_ns(), sum(self._cpu_s.values()), rss_bytes)
+
+
+def sample(pid: int) -> Sample:
+    """Of one process. `ProcessLookupError` or `FileNotFoundError` when it is gone."""
+    # In `/proc/PID/stat` after the name: the 12th and 13th field are user and system time, the 22nd the resident pages.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return Sample(time.monotonic_ns(), (int(fields[11]) + int(fields[12])) / _TICKS_PER_S, int(fields[21]) * _PAGE_BYTES)
+
+
+def descent(pid: int) -> Iterator[int]:
+    """The process and its children's children, as far as they live."""
+    yield pid
+    with suppress(*GONE):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(*GONE):
+                for child in (thread / "children").read_text().split():
+                    yield from descent(int(child))
+
+
+def within(samples: Sequence[Sample], from_ns: int, to_ns: int) -> Used:
+    """From the first to the last sample of a window. `SystemExit` where it has fewer than two."""
+    inside = [each for each in samples if from_ns <= each.at_ns < to_ns]
+    if len(inside) < 2:
+        raise SystemExit(f"{len(inside)} samples in a window of {(to_ns - from_ns) / 1e9:.2f} s: too few to measure by")
+    return Used(inside[0].at_ns, inside[-1].at_ns, inside[-1].cpu_s - inside[0].cpu_s)
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Processes that are started in the body stay on this core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def burning(core: int) -> Iterator[None]:
+    """Another process takes what it can get of this core while the body runs."""
+    with pinned(core):
+        hog = subprocess.Popen([sys.executable, "-c", "while True: pass"], stdin=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        hog.kill()
+        hog.wait()
