@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +50,10 @@ class Simulator:
             raise HarnessError("the simulator did not start", where=str(file), remedy="its message is above")
         self.urls: dict[str, str] = json.loads(line)["ready"]
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def wait(self) -> None:
         """Until it ends by itself, which it does only when somebody ends it."""
         self._child.wait()
@@ -87,8 +92,24 @@ def open_run(loaded: Loaded, out: Path, now: datetime) -> Opened:
     config = simulator_config(loaded, run / TRUTH)
     simulator = None if config is None else Simulator(config, run)
     prepare.write(loaded, run, examples, prices, simulator.urls if simulator else {}, now)
+    _copy_calibration([loaded.folder, out], run)
     results.point_latest(run)
     return Opened(run, simulator)
+
+
+def _copy_calibration(folders: Iterable[Path], run: Path) -> None:
+    """The first one goes into the run directory as it stands: a report says what the machine could measure then, or that
+    this is no calibration.
+    """
+    found = next((file for folder in folders if (file := folder / results.CALIBRATION).is_file()), None)
+    if found is None:
+        return
+    try:
+        data = found.read_bytes()
+    except OSError as failed:
+        remedy = "make it readable, or remove it"
+        raise HarnessError(f"cannot be read: {failed.strerror}", where=str(found), remedy=remedy) from failed
+    results.write_atomic(run / results.CALIBRATION, data)
 
 
 def check(scenario: Scenario, examples: tuple[Example, ...]) -> tuple[Call, ...]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import InvalidRunError, StorageError
+from harness.calibration import CALIBRATION_VERSION, Calibration
+from harness.errors import HarnessError, InvalidRunError, StorageError
 from harness.records import (
     Answer,
     AttemptEnd,
@@ -29,7 +30,7 @@ from harness.records import (
     Resolved,
 )
 
-MANIFEST, SCORES, SUMMARY = "manifest.json", "scores.jsonl", "summary.json"
+MANIFEST, SCORES, SUMMARY, CALIBRATION = "manifest.json", "scores.jsonl", "summary.json", "calibration.json"
 _CRC = b',"crc":"%08x"}\n'
 _CRC_BYTES = len(b',"crc":"00000000"}')
 
@@ -148,6 +149,31 @@ def read_manifest(path: Path) -> Manifest:
         raise StorageError(f"cannot be read: {broken}", where=str(path / MANIFEST)) from broken
 
 
+def write_calibration(file: Path, calibration: Calibration) -> None:
+    """Whole or not at all; its folder is made where it is missing."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as failed:
+        raise _storage(file.parent, failed) from failed
+    write_atomic(file, msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+
+
+def read_calibration(file: Path) -> Calibration:
+    """`HarnessError` for a file that is not there, is none, or is of another version."""
+    remedy = "make it again: `signoff calibrate`"
+    try:
+        data = file.read_bytes()
+        version = msgspec.json.decode(data, type=_Versioned).v
+        if version != CALIBRATION_VERSION:
+            what = f"a calibration of version {version}, and this signoff reads version {CALIBRATION_VERSION}"
+            raise HarnessError(what, where=str(file), remedy=remedy)
+        return msgspec.json.decode(data, type=Calibration)
+    except OSError as failed:
+        raise HarnessError(failed.strerror or str(failed), where=str(file), remedy=remedy) from failed
+    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        raise HarnessError(f"not a calibration: {broken}", where=str(file), remedy=remedy) from broken
+
+
 def read_run(path: Path) -> Run:
     """Read a run back from its manifest, journals and scores. A second end of one attempt is fatal."""
     reader = _JournalReader()
@@ -213,6 +239,10 @@ def write_atomic(path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as failed:
         raise _storage(path, failed) from failed
+
+
+class _Versioned(msgspec.Struct):
+    v: int
 
 
 class _JournalReader:

@@ -51,7 +51,7 @@ def run(
     opened = assembly.open_run(loaded, out, datetime.now(UTC))
     try:
         manifest = read_manifest(opened.run)
-        code = _load(opened.run, loaded.scenario, manifest, processes, metrics, quiet=quiet)
+        code = load(opened.run, loaded.scenario, manifest, processes, metrics, quiet=quiet)
     finally:
         opened.close()
     ended = read_manifest(opened.run)
@@ -62,7 +62,8 @@ def run(
     return worst([code, _judge(opened.run, loaded.scenario, as_json=as_json, quiet=quiet)])
 
 
-def _load(run_dir: Path, scenario: Scenario, manifest: Manifest, processes: int, metrics: str, *, quiet: bool) -> ExitCode:
+def load(run_dir: Path, scenario: Scenario, manifest: Manifest, processes: int, metrics: str, *, quiet: bool) -> ExitCode:
+    """The load alone, of a run that is ready, by a Locust child of which nothing is left afterwards."""
     locustfile = bundled.folder("locustfiles") / f"{scenario.load.kind}_loop.py"
     words = command(locustfile, run_dir, processes, metrics)
     live = Live(manifest, quiet=quiet)

@@ -47,8 +47,8 @@ def write(
         plan=plan.build(scenario),
         rates=dict(rates),
         urls={name: config.base_url or urls[name] for name, config in scenario.endpoints.items()},
-        host=_host(),
-        versions={name: metadata.version(name) for name in VERSIONS},
+        host=host(),
+        versions=versions(),
     )
     results.write_manifest(run, manifest)
 
@@ -104,10 +104,25 @@ def _dataset(loaded: Loaded, examples: tuple[Example, ...]) -> dict[str, Any]:
     }
 
 
-def _host() -> dict[str, Any]:
+def host() -> dict[str, Any]:
+    """The machine, as far as it matters to what it can measure."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
+        "processor": _processor(),
         "cores": os.cpu_count(),
     }
+
+
+def versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in VERSIONS}
+
+
+def _processor() -> str | None:
+    """Its model; two machines of one cloud may differ in nothing else. None where the kernel does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)

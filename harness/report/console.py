@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import network, scorecard, verdict, wording
+from harness.report import calibration, network, scorecard, verdict, wording
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
 
@@ -27,7 +27,8 @@ def show(summary: Summary, console: Console) -> None:
     console.print(Text(verdict.validity(summary), style=style), width=WIDTH)
     for line in (*verdict.objectives(summary), verdict.sentence(summary), *network.notable(summary)):
         console.print(Text(wording.plain(line)), width=WIDTH)
-    console.print(Text(verdict.client(summary), style="dim"), width=WIDTH)
+    for line in (verdict.client(summary), calibration.sentence(summary.calibration)):
+        console.print(Text(wording.plain(line), style="dim"), width=WIDTH)
     for finding in summary.findings:
         said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."
         console.print(Text(wording.plain(said), style="yellow"), width=WIDTH)

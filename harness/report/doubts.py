@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.measure import health
 from harness.records import AttemptEnd, Finding, Phase
-from harness.report import client
+from harness.report import calibration, client
 from harness.results import Run
 
 COALESCED_RATIO = 0.01
@@ -24,7 +24,8 @@ def doubts(run: Run) -> list[Finding]:
     measured = [each.end for each in run.attempts if each.end is not None and each.start.phase is Phase.MEASURE]
     limited = health.findings(client.watched(run).values())
     ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured))
-    return [*_empty(run), *_stuck(run), *limited, *ours, *_lossy(run)]
+    headroom = calibration.findings(calibration.figures(run))
+    return [*_empty(run), *_stuck(run), *limited, *ours, *_lossy(run), *headroom]
 
 
 def _empty(run: Run) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ The rule: a figure that cannot be given is None, and `reason` of the same record
 
 import json
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -209,6 +210,31 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     reason: dict[str, str] = {}
 
 
+class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine was known to measure, held against the run's highest level.
+
+    state         `none`: there was no calibration; `unreadable`: a file that is none; `fresh`; `doubtful`: see `doubts`
+    users         the level of the calibration that is quoted: the lowest that is not below the run's, else its highest
+    *_error_s     ours minus the truth there
+    ceiling_per_s chunks that one load process can take in a second; at_least where something else was the limit
+    needed_per_s  that one load process of the run took in a second, at the busiest endpoint of the highest level
+    headroom      the lesser of their ratio and of a whole core / the part that was used; None for another machine's ceiling
+    """
+
+    state: Literal["none", "unreadable", "fresh", "doubtful"]
+    doubts: tuple[str, ...] = ()
+    created_utc: str | None = None
+    users: int | None = None
+    ttft_p50_error_s: float | None = None
+    ttft_p99_error_s: float | None = None
+    icl_p50_error_s: float | None = None
+    icl_p99_error_s: float | None = None
+    ceiling_per_s: float | None = None
+    ceiling_is_at_least: bool = False
+    needed_per_s: float | None = None
+    headroom: float | None = None
+
+
 class LookUp(msgspec.Struct, frozen=True, kw_only=True):
     """A name and the addresses that it had, in the resolver's order; n workers looked it up, once each."""
 
@@ -307,6 +333,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: dict[str, EndpointFigures]
     comparison: Comparison | None
     names: tuple[LookUp, ...]
+    calibration: CalibrationFigures
     findings: tuple[Finding, ...]
     torn_lines: int
 

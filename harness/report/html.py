@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 
 from harness.measure import stats
-from harness.report import network, scorecard, verdict, wording
+from harness.report import calibration, network, scorecard, verdict, wording
 from harness.report.cells import Cell
 from harness.report.chart import charts
 from harness.report.figures import PERCENTILES, Distribution, LevelFigures, Summary
@@ -52,6 +52,7 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             unproven=verdict.unproven(summary),
             charts=charts(summary, cells),
             floors_of_ttft=network.floors(summary),
+            calibration=calibration.sentence(summary.calibration),
             names=[each for each in summary.names if each.addresses != (each.host,)],
             swatches={name: swatch(index) for index, name in enumerate(summary.endpoints)},
             failures=[failure for cell in cells for failure in _failures(cell)],

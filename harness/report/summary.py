@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure import slo, stats
 from harness.records import Rates
-from harness.report import client, join, objectives, verdict
+from harness.report import calibration, client, join, objectives, verdict
 from harness.report.cells import Cell
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
@@ -65,6 +65,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         },
         comparison=compare([cell for cell in cells if cell.level == highest.level], manifest.seed),
         names=look_ups(run.resolved),
+        calibration=calibration.figures(run),
         findings=tuple(run.findings),
         torn_lines=run.torn,
     )

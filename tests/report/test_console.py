@@ -44,6 +44,7 @@ def test_every_row_and_the_verdict_are_there(troubled: Built) -> None:
         "ttft.p99 <= 800 ms: met by alpha",
         "At 16 users:",
         "Load processes, at worst: CPU 30.0 %",
+        "Not calibrated: run `signoff calibrate`.",
         "run chronyd",
     ):
         assert words in text

@@ -1,0 +1,170 @@
+"""What this machine is known to measure: the calibration that was there when the run was made, held against the run.
+
+The rule: it is read from the run directory alone, and whatever it does not speak for (another machine, other versions, less
+load, no TLS) is named beside its figures. It never makes a run INVALID: what the client did in the run itself does that.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from harness import results
+from harness.calibration import Calibration, LevelCalibration
+from harness.errors import HarnessError
+from harness.measure import truth
+from harness.records import Block, Finding, Manifest, Phase
+from harness.report import client, wording
+from harness.report.figures import CalibrationFigures
+from harness.report.windows import Windows
+from harness.results import Run
+
+LEAST_HEADROOM = 2.0
+_SAME_RATE = 1.1  # two runs of the same load differ by so much
+_RUN_IT = "run `signoff calibrate`"
+_LOADING = ("locust", "gevent", "httpx", "numpy")  # of the versions: what load processes use
+
+
+def figures(run: Run) -> CalibrationFigures:
+    file = run.path / results.CALIBRATION
+    if not file.is_file():
+        return CalibrationFigures(state="none")
+    try:
+        found = results.read_calibration(file)
+    except HarnessError as wrong:
+        return CalibrationFigures(state="unreadable", doubts=(wrong.what,))
+    return _held_against(run, found)
+
+
+def findings(held: CalibrationFigures) -> Iterator[Finding]:
+    """Little headroom is a doubt to read, not a reason to throw the run away."""
+    if held.headroom is not None and held.headroom < LEAST_HEADROOM:
+        yield Finding(
+            code="little_headroom",
+            what=f"headroom is {held.headroom:.1f}: one load process took {wording.number(held.needed_per_s)} chunks/s, of "
+            f"{_ceiling(held)} that it can take by its calibration, or used more than half of its core",
+            why=f"below {LEAST_HEADROOM:g} a burst, or another process on the core, makes it late",
+            remedy="spread the users over more processes (--processes), each with a core of its own, or measure fewer users",
+        )
+
+
+def sentence(held: CalibrationFigures) -> str:
+    """One line for people."""
+    if held.state == "none":
+        return f"Not calibrated: {_RUN_IT}."
+    if held.state == "unreadable":
+        return f"Not calibrated, {held.doubts[0]}: {_RUN_IT}."
+    room = f" Headroom {held.headroom:.1f}." if held.headroom is not None else ""
+    doubts = f" But {'; '.join(held.doubts)}: {_RUN_IT} again." if held.doubts else ""
+    ttft, icl = (
+        _errors(name, getattr(held, f"{name.lower()}_p50_error_s"), getattr(held, f"{name.lower()}_p99_error_s"))
+        for name in ("TTFT", "ICL")
+    )
+    return f"Calibrated {str(held.created_utc)[:10]} at {held.users} users: {ttft}, {icl} from the truth.{room}{doubts}"
+
+
+def windows(run: Run) -> Windows:
+    return Windows(run.manifest.plan, run.marks)
+
+
+def chunk_rates(run: Run) -> Mapping[tuple[str, str], float]:
+    """Chunks that arrived inside the measure windows per second of them, by endpoint and level, over all load processes."""
+    seconds = windows(run).seconds()
+    chunks: dict[tuple[str, str], int] = defaultdict(int)
+    for attempt in run.attempts:
+        if attempt.end is not None:
+            chunks[attempt.start.endpoint, attempt.start.level] += attempt.end.window_chunks
+    return {cell: chunks[cell] / length_s for cell, length_s in seconds.items() if length_s > 0}
+
+
+def _held_against(run: Run, found: Calibration) -> CalibrationFigures:
+    manifest = run.manifest
+    peak = _peak(manifest)
+    users = -(-peak // manifest.workers)
+    rates = _busiest(run, peak)
+    needed_per_s = max((rate for rate, _ in rates), default=None)
+    level = _level(found, users)
+    other = list(_other_machine(found, manifest))
+    doubts = [*other, *_less_load(found, manifest, users, needed_per_s), *_not_measured(level)]
+    rooms = [truth.headroom(found.tokens.per_s, rate, cpu_ratio) for rate, cpu_ratio in rates]
+    return CalibrationFigures(
+        state="doubtful" if doubts else "fresh",
+        doubts=tuple(doubts),
+        created_utc=found.created_utc,
+        users=level.users,
+        ttft_p50_error_s=level.ttft.p50_error_s,
+        ttft_p99_error_s=level.ttft.p99_error_s,
+        icl_p50_error_s=level.icl.p50_error_s,
+        icl_p99_error_s=level.icl.p99_error_s,
+        ceiling_per_s=found.tokens.per_s,
+        ceiling_is_at_least=found.tokens.limited_by != "client",
+        needed_per_s=needed_per_s,
+        headroom=None if other else min((room for room in rooms if room is not None), default=None),
+    )
+
+
+def _peak(manifest: Manifest) -> int:
+    return max(block.concurrency for block in manifest.plan if block.phase is Phase.MEASURE)
+
+
+def _busiest(run: Run, peak: int) -> list[tuple[float, float | None]]:
+    """Chunks/s of one load process and the part of a core that it used, of each endpoint at the highest level."""
+    watched, rates = client.watched(run), chunk_rates(run)
+    return [
+        (rates[cell] / run.manifest.workers, client.figures(watched[cell]).cpu_ratio)
+        for cell in {(block.endpoint, block.level): None for block in run.manifest.plan if _is_at(block, peak)}
+        if cell in rates
+    ]
+
+
+def _is_at(block: Block, users: int) -> bool:
+    return block.phase is Phase.MEASURE and block.concurrency == users
+
+
+def _level(found: Calibration, users: int) -> LevelCalibration:
+    above = [level for level in found.levels if level.users >= users]
+    return min(above, key=lambda level: level.users) if above else max(found.levels, key=lambda level: level.users)
+
+
+def _other_machine(found: Calibration, manifest: Manifest) -> Iterator[str]:
+    """What differs, each with both values."""
+    told = [_differs(key, found.host.get(key), manifest.host.get(key)) for key in sorted({*found.host, *manifest.host})]
+    if any(told):
+        yield f"it was made on another machine ({', '.join(filter(None, told))})"
+    ours = {"signoff": manifest.signoff, **manifest.versions}
+    theirs = {"signoff": found.signoff, **found.versions}
+    told = [_differs(key, theirs.get(key), ours.get(key)) for key in ("signoff", *_LOADING)]
+    if any(told):
+        yield f"it was made with other versions ({', '.join(filter(None, told))})"
+
+
+def _differs(name: str, then: object, now: object) -> str | None:
+    return None if then == now else f"{name} {then} then, {now} now"
+
+
+def _less_load(found: Calibration, manifest: Manifest, users: int, needed_per_s: float | None) -> Iterator[str]:
+    most = max(found.load.users)
+    if users > most:
+        yield f"it was made for {most} users, and one load process of this run had {users}"
+    proven = max(level.tokens_per_s for level in found.levels)
+    if needed_per_s is not None and needed_per_s > _SAME_RATE * proven:
+        yield f"it was made for {wording.number(proven)} chunks/s, and one load process of this run took more"
+    if not found.load.tls and any(url.startswith("https:") for url in manifest.urls.values()):
+        yield "it was made without TLS (--tls), which this run used"
+
+
+def _not_measured(level: LevelCalibration) -> Iterator[str]:
+    if not level.is_measured:
+        yield f"at {level.users} users it was not within its tolerance"
+
+
+def _errors(name: str, p50_s: float | None, p99_s: float | None) -> str:
+    return f"{name} {_signed(p50_s)} at p50 and {_signed(p99_s)} at p99"
+
+
+def _signed(error_s: float | None) -> str:
+    if error_s is None:
+        return "unknown"
+    return f"{'+' if error_s > 0 else ''}{wording.seconds(error_s)}"
+
+
+def _ceiling(held: CalibrationFigures) -> str:
+    return f"{'at least ' if held.ceiling_is_at_least else ''}{wording.number(held.ceiling_per_s)}"
