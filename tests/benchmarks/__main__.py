@@ -4,6 +4,7 @@ python -m tests.benchmarks [NAME ...] [--streams 50 500] [--rounds 3] [--c-clien
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ ALL = {**BENCHMARKS, "peers": contest}  # the last one wants other tools: `make 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that simulators and clients are ended with us
     chosen = _parser().parse_args(arguments)
     scale = TOY if chosen.toy else 1.0
     options = Options(1 if chosen.toy else chosen.rounds, chosen.streams, chosen.c_client, scale)

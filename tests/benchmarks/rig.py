@@ -117,7 +117,11 @@ def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], 
     words = [sys.executable, "-m", "harness.cli.app", "run", str(folder), "--out", str(folder / "runs"), "--metrics", "", "-q"]
     with (folder / "signoff.log").open("wb") as log, pinned(CLIENT_CORE):
         child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    worker, everything = _sampled(child, folder / "runs")
+    try:
+        worker, everything = _sampled(child, folder / "runs")
+    except BaseException:
+        child.terminate()  # it takes its own processes with it
+        raise
     if child.returncode not in (ExitCode.OK, ExitCode.INVALID):
         raise SystemExit(f"signoff run ended with {child.returncode}:\n{(folder / 'signoff.log').read_text()}")
     journal = next(_journals(folder / "runs"))
