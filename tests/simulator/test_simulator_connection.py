@@ -45,8 +45,12 @@ def converse(poller: Poller, truth: TruthFile, saying: bytes, leave_after_s: flo
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
+        after_the_next_gap = 15 * MS  # what was planned for a connection that has gone is let go when it would have been due
         Connection(
-            ours, loop, Service(candidate, config, {}, truth).reply, lambda _: loop.at(time.monotonic_ns() + 5 * MS, loop.stop)
+            ours,
+            loop,
+            Service(candidate, config, {}, truth).reply,
+            lambda _: loop.at(time.monotonic_ns() + after_the_next_gap, loop.stop),
         )
         theirs.sendall(saying)
         if leave_after_s is not None:
