@@ -28,6 +28,10 @@ LATE_NS = 2_000_000  # between two looks, of which there is one a millisecond: w
 PIECE_BYTES = 65_536  # of a request, encrypted and handed to the kernel at a time
 TURN_BYTES = 262_144  # of a request, sent without looking at other sockets: 0.3 ms
 _NOTHING = memoryview(b"")
+# Subtle: all reads of the process land here, and what is kept is a copy of its own size. A buffer for each read, cut down to
+# what came, tears the heap to pieces: 3 us more for each token of 500 paced streams, and 45 MB more memory.
+_LANDING = memoryview(bytearray(READ_BYTES))
+_BUFFERS = (_LANDING,)
 
 
 class Connection:
@@ -141,7 +145,8 @@ class Connection:
         exchange = self._exchange
         assert self._socket is not None, "only an open connection is registered"
         try:
-            data, ancillary, _, _ = self._socket.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+            size, ancillary, _, _ = self._socket.recvmsg_into(_BUFFERS, ANCILLARY_BYTES)
+            data = bytes(_LANDING[:size])
         except BlockingIOError:
             return
         except OSError as failed:

@@ -30,7 +30,6 @@ class ResponseParser:
         "_head_bytes",
         "_method",
         "_parser",
-        "_pieces",
         "body",
         "body_ns",
         "complete",
@@ -58,8 +57,7 @@ class ResponseParser:
         self.fed_ns = 0
         self._head_bytes = 0
         self._delimited = False
-        self._pieces: list[bytes] = []
-        self.on_body = self._pieces.append  # as it is: a function of ours would cost a frame for each chunk
+        self.on_body = self.body.append  # as it is: a function of ours would cost a frame for each chunk
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, stamp_ns: int, data: bytes) -> None:
@@ -76,7 +74,7 @@ class ResponseParser:
 
         What each brings of the body is one entry of `body`, in step with `body_ns`. Raises `ProtocolError`.
         """
-        feed, pieces, body, body_ns = self._parser.feed_data, self._pieces, self.body, self.body_ns
+        feed, body, body_ns = self._parser.feed_data, self.body, self.body_ns
         for stamp_ns, data in zip(stamps_ns, reads, strict=True):
             if self.complete:
                 self.unsolicited = True
@@ -89,15 +87,17 @@ class ResponseParser:
             except httptools.HttpParserError as broken:
                 self._spoil(broken)
             finally:
-                if pieces:
-                    body.append(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+                before = len(body_ns)
+                if len(body) > before:
+                    if len(body) > before + 1:
+                        body[before:] = [b"".join(body[before:])]
                     body_ns.append(stamp_ns)
-                    pieces.clear()
 
     def take_body(self) -> tuple[list[int], list[bytes]]:
         """What has come of the body since the last call: stamps and pieces, in step."""
-        taken = self.body_ns, self.body
-        self.body_ns, self.body = [], []
+        taken = self.body_ns[:], self.body[:]
+        self.body_ns.clear()
+        self.body.clear()
         return taken
 
     def eof(self) -> bool:

@@ -49,8 +49,8 @@ def dialect(name: str) -> "Dialect":
 class Dialect(Protocol):
     """A module of `wire/dialects`. `read*` raise `msgspec.DecodeError` on a frame that is not what the dialect sends.
 
-    It may also have `plain(events)`: the texts of many events at once and the model they name, or None if one of them is
-    anything but visible text. It makes the common stream cheap, and must say what `read` says.
+    It may also have `plain(events)`: the texts of many events, whose data come with commas between, and the model they name, or
+    None if one of them is anything but visible text. It makes the common stream cheap, and must say what `read` says.
     """
 
     FRAMING: str

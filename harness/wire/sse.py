@@ -14,15 +14,16 @@ LF, CR = 10, 13
 Event = tuple[bytes, bytes]
 
 
-def plain_events(body: bytes) -> list[bytes] | None:
-    """The data of whole events of one line each and nothing else, when the decoder is at rest; None for any other body.
+def plain_events(body: bytes) -> tuple[bytes, int] | None:
+    """How many whole events of one line each this is, and their data with commas between; None for any other body.
 
-    Every line end must be one of the two behind each event, so that splitting is all there is to do.
+    For a decoder at rest. Every line end must be one of the two behind each event, so that replacing is all there is to do: an
+    object for each event would cost as much as its decoding.
     """
     if not (body.startswith(b"data: ") and body.endswith(b"\n\n")) or b"\r" in body or len(body) > EVENT_BYTES:
         return None
-    events = body[6:-2].split(b"\n\ndata: ")
-    return events if body.count(b"\n") == 2 * len(events) else None
+    number = body.count(b"\n\ndata: ") + 1
+    return (body[6:-2].replace(b"\n\ndata: ", b","), number) if body.count(b"\n") == 2 * number else None
 
 
 class SseDecoder:

@@ -23,7 +23,7 @@ PIECES = 256  # texts of chunks that are kept apart: joined, 2,000 long answers 
 _SSE_FIRST_BYTES = b"deir:\xef"  # data, event, id, retry, a comment, a BOM: for servers that forget the content type
 
 
-def _never(_: list[bytes]) -> None:
+def _never(_: bytes) -> None:
     """The `plain` of a dialect that has none."""
 
 
@@ -187,21 +187,22 @@ class Transcript:
         events = plain_events(body)
         if events is None or self.ended or not all([piece.endswith(b"\n\n") for piece in pieces]):  # noqa: C419 - half the time
             return False
-        plain = self._plain(events)
-        if plain is None:
+        data, number = events
+        plain = self._plain(data)
+        if plain is None or len(plain[0]) != number:
             self._may_be_plain -= len(pieces) < HALVED
             return False
         texts, model = plain
         if model is not None:
             self.model = model
-        if len(events) > len(pieces):
+        if number > len(pieces):
             stamps_ns = [stamp for stamp, piece in zip(stamps_ns, pieces, strict=True) for _ in range(piece.count(b"\n") // 2)]
         if self.first_output_ns is None:
             self.first_output_ns = stamps_ns[0]
         self.stamps_ns.extend(stamps_ns)
-        self.tokens += [None] * (len(events) if self.tokens else 0)
+        self.tokens += [None] * (number if self.tokens else 0)
         self._text += texts
-        self.events += len(events)
+        self.events += number
         self.body_bytes, self.last_byte_ns = size, stamps_ns[-1]
         return True
 

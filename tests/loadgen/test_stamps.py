@@ -22,14 +22,18 @@ class Reads:
         monkeypatch.setattr(tcp_info, "out_of_order", lambda sock: 0)
         self._drain = SimpleNamespace(clock=SimpleNamespace(stamp=lambda given: given, now_ns=0), read_lags_ns=[])
         self._connection = Connection(self._drain, Origin("http", "h", 80), None)  # type: ignore[arg-type]
-        self._connection._socket = SimpleNamespace(recvmsg=lambda *_: (self._data, self._given, 0, None))  # type: ignore[assignment]
+        self._connection._socket = SimpleNamespace(recvmsg_into=self._receive)  # type: ignore[assignment]
         self.exchange = self._connection._exchange = Exchange(Bytes(), Deadlines(), 0)
 
     def stamp(self, given_ns: int | None, size: int = 100, floor_ns: int = FLOOR, drain_ns: int = NOW) -> int:
         """The stamp of a read of so many bytes, to which the kernel gave this time."""
-        self._data, self._given, self._drain.clock.now_ns = b"x" * size, given_ns, drain_ns
+        self._size, self._given, self._drain.clock.now_ns = size, given_ns, drain_ns
         self._connection._read(floor_ns)
         return self.exchange.read_ns
+
+    def _receive(self, buffers: tuple[memoryview], _: int) -> tuple[int, int | None, int, None]:
+        buffers[0][: self._size] = b"x" * self._size
+        return self._size, self._given, 0, None
 
 
 @pytest.fixture

@@ -153,13 +153,11 @@ def read(name: bytes, data: bytes) -> Reading:
     return _reading(chunk)
 
 
-def plain(events: list[bytes]) -> tuple[list[str], str | None] | None:
+def plain(events: bytes) -> tuple[list[str], str | None] | None:
     """The texts of these events and the model they name, by one decode; None if one of them is anything but visible text."""
     try:
-        chunks = _decode_plain(b"[%b]" % b",".join(events))
+        chunks = _decode_plain(b"[%b]" % events)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if len(chunks) != len(events):
         return None
     model = next((chunk.model for chunk in reversed(chunks) if chunk.model is not None), None)
     return [chunk.choices[0].delta.content for chunk in chunks], model
