@@ -9,8 +9,8 @@ import ssl
 import time
 from time import monotonic_ns
 
+from harness.kernel_clock import ANCILLARY_BYTES
 from harness.loadgen import tcp_info
-from harness.loadgen.clock import ANCILLARY_BYTES
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
 from harness.loadgen.opening import Opening, Origin, Session

@@ -14,7 +14,7 @@ from typing import Protocol
 from gevent import get_hub, monkey
 from gevent.hub import Waiter
 
-from harness.loadgen.clock import KernelClock
+from harness.kernel_clock import KernelClock
 from harness.loadgen.exchange import Exchange
 
 TICK_S = 0.001

@@ -12,7 +12,7 @@ import ssl
 import time
 from typing import NamedTuple
 
-from harness.loadgen.clock import KERNEL_STAMPS, SO_TIMESTAMPNS
+from harness.kernel_clock import KERNEL_STAMPS, SO_TIMESTAMPNS
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
 from harness.loadgen.proxy import Proxy, ProxyError, Tunnel, authority

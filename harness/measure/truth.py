@@ -15,7 +15,7 @@ from harness.records import AttemptEnd, AttemptStart, Phase
 
 
 class Sent(Protocol):
-    """What a server wrote down of one answer, on our clock: request read, and just before each chunk that carries tokens."""
+    """A server's record of one answer, on our clock: when the request came, and just before each chunk that carries tokens."""
 
     @property
     def example(self) -> str | None: ...

@@ -1,6 +1,7 @@
 """One connection of a client: reads its requests and plays the replies, one after the other, each piece when it is due.
 
-Stamps are taken right at the calls to the kernel: just after the read that completed a request, just before each send.
+A request has the stamp of its arrival in the kernel, so that what it waited to be read is a part of the time to first token, as
+it is for a client; what is sent has that of just before the send.
 """
 
 import contextlib
@@ -9,7 +10,9 @@ from collections.abc import Callable, Iterator
 from socket import socket
 from typing import NamedTuple
 
+from harness.kernel_clock import ANCILLARY_BYTES
 from harness.simulator import http1
+from harness.simulator.arrivals import Arrivals
 from harness.simulator.http1 import Request, RequestParser
 from harness.simulator.loop import Loop
 from harness.simulator.plan import Piece
@@ -20,11 +23,15 @@ READ_BYTES = 64 << 10
 
 
 class Reply(NamedTuple):
-    """`ended` is called once, when the kernel has the last byte or the client has gone (then `done_ns` is None)."""
+    """`ended` is called once, when the kernel has the last byte or the client has gone (then `done_ns` is None).
+
+    `takes_turn`: a request that is pipelined behind it is timed from its end. Not so where it is TLS or HTTP that speaks.
+    """
 
     pieces: Iterator[Piece]
     keep_alive: bool
     ended: Callable[[Sending], None]
+    takes_turn: bool = True
 
 
 class Connection:
@@ -36,9 +43,11 @@ class Connection:
         loop: Loop,
         respond: Callable[[Request], Reply],
         closed: Callable[["Connection"], None],
+        arrivals: Arrivals,
         tls: Session | None = None,
     ) -> None:
-        self._sock, self._loop, self._respond, self._closed, self._tls = sock, loop, respond, closed, tls
+        self._sock, self._loop, self._respond, self._closed, self._arrivals = sock, loop, respond, closed, arrivals
+        self._tls = tls
         self._fd = sock.fileno()
         self._parser = RequestParser()
         self._reply: Reply | None = None
@@ -66,12 +75,12 @@ class Connection:
 
     def _read(self) -> None:
         try:
-            data = self._sock.recv(READ_BYTES)
+            data, ancillary, _, _ = self._sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
         except BlockingIOError:
             return
         except OSError:  # reset, timed out: whatever it was, nobody listens any more
-            data = b""
-        stamp_ns = time.monotonic_ns()
+            data, ancillary = b"", []
+        arrived_ns = self._arrivals.of(ancillary)
         if not data:
             self.close()
             return
@@ -81,7 +90,7 @@ class Connection:
             except BrokenError:
                 self._hang_up(self._tls.seal(b""))
                 return
-        self._parser.feed(stamp_ns, data)
+        self._parser.feed(arrived_ns, data)
         self._turn()
         if self._tls is not None and self._tls.ended:
             self.close()
@@ -91,13 +100,13 @@ class Connection:
         if self._reply is not None:
             return
         if self._tls is not None and self._tls.pending:
-            self._reply = Reply(iter([Piece(0, b"", 0)]), keep_alive=True, ended=unrecorded)  # sealing adds what is pending
+            self._reply = _aside(b"")  # sealing adds what is pending
         elif self._parser.requests:
             request = self._parser.requests.popleft()
             self._reply = self._respond(request._replace(received_ns=max(request.received_ns, self._free_ns)))
         elif self._parser.expecting:
             self._parser.expecting = False
-            self._reply = Reply(iter([Piece(0, http1.CONTINUE, 0)]), keep_alive=True, ended=unrecorded)
+            self._reply = _aside(http1.CONTINUE)
         else:
             return
         self._sending = Sending()
@@ -115,7 +124,9 @@ class Connection:
             return
         self._piece = None
         self._reply = None
-        self._free_ns = self._sending.done_ns = time.monotonic_ns()
+        self._sending.done_ns = time.monotonic_ns()
+        if reply.takes_turn:
+            self._free_ns = self._sending.done_ns
         reply.ended(self._sending)
         if reply.keep_alive:
             self._turn()
@@ -155,6 +166,11 @@ class Connection:
             self._sending.note(stamp_ns, piece.due_ns, begun)
         self._sending.blocked += 1
         self._loop.watch_writing(self._fd, on=True)
+
+
+def _aside(data: bytes) -> Reply:
+    """What is no answer to a request, but belongs to TLS or HTTP."""
+    return Reply(iter([Piece(0, data, 0)]), keep_alive=True, ended=unrecorded, takes_turn=False)
 
 
 def unrecorded(_: Sending) -> None:

@@ -13,7 +13,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Request(NamedTuple):
-    """`received_ns` is the stamp of the read that completed it. `problem` (status, why) is for what is no good HTTP/1.1."""
+    """`received_ns` is the stamp of the bytes that completed it. `problem` (status, why) is for what is no good HTTP/1.1."""
 
     method: str
     path: str

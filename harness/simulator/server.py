@@ -5,6 +5,7 @@ import socket
 import ssl
 
 from harness.errors import HarnessError
+from harness.simulator.arrivals import Arrivals
 from harness.simulator.candidate import Candidate
 from harness.simulator.config import Config
 from harness.simulator.connection import Connection
@@ -19,7 +20,7 @@ BACKLOG = 4_096  # connections that wait to be accepted
 
 class Server:
     def __init__(self, config: Config, loop: Loop, truth: TruthFile) -> None:
-        self._config, self._loop, self._truth = config, loop, truth
+        self._config, self._loop, self._truth, self._arrivals = config, loop, truth, Arrivals()
         self._listeners: list[socket.socket] = []
         self._connections: set[Connection] = set()
         self._tls: ssl.SSLContext | None = None
@@ -45,6 +46,7 @@ class Server:
             connection.close()
         for listener in self._listeners:
             listener.close()
+        self._arrivals.close()
 
     def _open(self, candidate: Candidate, port: int) -> socket.socket:
         try:
@@ -53,6 +55,7 @@ class Server:
             where = f"candidate {candidate.name!r}"
             raise HarnessError(f"cannot listen on {self._config.host}:{port}: {problem.strerror}", where=where) from problem
         listener.setblocking(False)
+        self._arrivals.ask(listener)
         return listener
 
     def _accept(self, listener: socket.socket, service: Service, _readable: bool, _writable: bool) -> None:
@@ -63,4 +66,4 @@ class Server:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session = None if self._tls is None else Session(self._tls)
-        self._connections.add(Connection(sock, self._loop, service.reply, self._connections.discard, session))
+        self._connections.add(Connection(sock, self._loop, service.reply, self._connections.discard, self._arrivals, session))

@@ -40,7 +40,7 @@ class Delivery(msgspec.Struct, frozen=True):
     n             number of the request among this candidate's, from 1; also in the response's id and x-request-id
     right         which text was spoken: True the right one, False the wrong one, None neither (unknown prompt, or refused)
     completion_tokens, reasoning_tokens   what was sent, so less than planned when aborted
-    received_ns   the request was completely read
+    received_ns   the last byte of the request had come to the kernel, or where that gives no stamp: was read
     sent_ns       just before each event that carries tokens was handed to the kernel
     late_ns       how long after its due time that was; in step with sent_ns, as are chunk_tokens
     blocked       how often the kernel took nothing or only a part, because the client did not read

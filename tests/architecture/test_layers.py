@@ -25,6 +25,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "records": (),
     "plugins": (),
+    "kernel_clock": (),
     "wire": ("plugins",),
     "workload": ("plugins",),
     "measure": ("plugins",),
@@ -32,13 +33,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "score": ("plugins",),
     "scenario": ("measure.slo", "plugins"),
     "results": (),
-    "loadgen": ("scenario", "wire", "workload", "measure", "results"),
+    "loadgen": ("scenario", "wire", "workload", "measure", "results", "kernel_clock"),
     "report": ("scenario", "measure", "price", "results", "plugins"),
-    "simulator": ("wire", "workload"),
+    "simulator": ("wire", "workload", "kernel_clock"),
     "assembly": STAGES,
     "session": (*STAGES, "assembly"),  # runs inside Locust, so the command line may not import it
     "locustfiles": (*STAGES, "assembly", "session"),
-    "cli": (*STAGES, "assembly", "report"),
+    "cli": (*STAGES, "assembly", "report", "kernel_clock"),
 }
 PURE = {"wire", "workload", "measure", "price", "score"}
 LOAD_MAKERS = {"loadgen", "session", "locustfiles"}

@@ -1,19 +1,21 @@
 """Processes under measurement: the core that they stay on, the processor time and memory that they use, a neighbour that burns.
 
 All is read from /proc while they work. All processes of one host share the monotonic clock, so what was used between two
-samples can be held against what the simulator's truth says was sent between the same two moments.
+samples can be held against what the simulator's truth says was sent between the same two moments. Who takes the samples keeps
+a `Pulse`: what was measured around a moment at which everything stood still is worth nothing.
 """
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 GONE = (FileNotFoundError, ProcessLookupError)
+STILL_S = 3.0  # between two samples, of which there are twenty a second
 _TICKS_PER_S, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 _CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, CLIENT_CORE = _CORES[0], _CORES[-1]
@@ -59,6 +61,24 @@ class Tree:
                 self._cpu_s[pid] = seen.cpu_s
                 rss_bytes += seen.rss_bytes
         return Sample(time.monotonic_ns(), sum(self._cpu_s.values()), rss_bytes)
+
+
+class StoodStillError(Exception):
+    """The machine was suspended, or the benchmark was stopped: the round has to be measured again."""
+
+
+class Pulse:
+    """Call `beat` with every sample. `clock` goes on while the machine is suspended, as the monotonic clock does not."""
+
+    def __init__(self, clock: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME)) -> None:
+        self._clock = clock
+        self._last_s = clock()
+
+    def beat(self) -> None:
+        """Raises `StoodStillError` when the last beat was too long ago."""
+        last_s, self._last_s = self._last_s, self._clock()
+        if self._last_s - last_s > STILL_S:
+            raise StoodStillError(f"everything stood still for {self._last_s - last_s:.1f} s")
 
 
 def sample(pid: int) -> Sample:

@@ -24,7 +24,7 @@ from harness.simulator.config import Config
 from harness.simulator.knowledge import Known
 from harness.simulator.truth import Delivery
 from tests.benchmarks import processes
-from tests.benchmarks.processes import CLIENT_CORE, SERVER_CORE, Sample, Tree, Used, pinned
+from tests.benchmarks.processes import CLIENT_CORE, SERVER_CORE, Pulse, Sample, Tree, Used, pinned
 from tests.benchmarks.work import MODEL, NAME, Question
 
 RUN = "bench"
@@ -103,7 +103,10 @@ def simulating(
 
 
 def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], **endpoint: Any) -> Measured:
-    """`signoff run` on the client's core, journals and histograms and all, with more settings of its one `endpoint`."""
+    """`signoff run` on the client's core, journals and histograms and all, with more settings of its one `endpoint`.
+
+    Raises `StoodStillError`, as `client` and `watched` do.
+    """
     folder = served.folder
     scenario = {
         "name": RUN,
@@ -121,6 +124,7 @@ def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], 
         worker, everything = _sampled(child, folder / "runs")
     except BaseException:
         child.terminate()  # it takes its own processes with it
+        child.wait(LIMIT_S)  # the next round shall not run beside it
         raise
     if child.returncode not in (ExitCode.OK, ExitCode.INVALID):
         raise SystemExit(f"signoff run ended with {child.returncode}:\n{(folder / 'signoff.log').read_text()}")
@@ -154,21 +158,24 @@ def watched(
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
-    try:
-        return _watched(child, words, exits, time.monotonic() + limit_s)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # what it left running, and all of it when it is late
+    with child:
+        try:
+            return _watched(child, words, exits, time.monotonic() + limit_s)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # what it left running, and all of it when it is late
 
 
 def _watched(child: subprocess.Popen[bytes], words: Sequence[str], exits: Collection[int], until: float) -> Watched:
-    tree, samples = Tree(child.pid), []
+    tree, samples, pulse = Tree(child.pid), [], Pulse()
     while time.monotonic() < until:
+        pulse.beat()
         samples.append(tree.sample())
         try:
             printed, complained = child.communicate(timeout=EVERY_S)
         except subprocess.TimeoutExpired:
             continue
+        pulse.beat()
         if child.returncode not in exits:
             said = (printed + complained).decode("utf-8", "replace")[-4000:]
             raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{said}")
@@ -188,11 +195,12 @@ def _known(asked: Question) -> Known:
 
 def _sampled(child: subprocess.Popen[bytes], runs: Path) -> tuple[list[Sample], list[Sample]]:
     """Until the child has ended. The worker writes its process id into the first line of its journal."""
-    tree, pid = Tree(child.pid), None
+    tree, pid, pulse = Tree(child.pid), None, Pulse()
     worker: list[Sample] = []
     everything: list[Sample] = []
     while child.poll() is None:
         time.sleep(EVERY_S)
+        pulse.beat()
         pid = pid or _worker(runs)
         if pid is None:
             continue
@@ -201,6 +209,7 @@ def _sampled(child: subprocess.Popen[bytes], runs: Path) -> tuple[list[Sample], 
         except processes.GONE:
             continue
         everything.append(tree.sample())
+    pulse.beat()
     return worker, everything
 
 

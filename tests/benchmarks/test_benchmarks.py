@@ -7,6 +7,8 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,10 +16,10 @@ from harness.measure.histogram import bucket_counts
 from harness.records import AttemptEnd, AttemptStart, Phase, Usage
 from harness.results import Attempt, Run
 from harness.simulator.truth import Delivery
-from tests.benchmarks import fidelity, matching, processes, work
-from tests.benchmarks.__main__ import ALL, BENCHMARKS
+from tests.benchmarks import fidelity, matching, processes, rig, work
+from tests.benchmarks.__main__ import ALL, BENCHMARKS, measured
 from tests.benchmarks.options import TOY, Options
-from tests.benchmarks.processes import Sample, Used
+from tests.benchmarks.processes import Pulse, Sample, StoodStillError, Used
 from tests.benchmarks.table import figure, medians, table, verdicts
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +123,44 @@ def test_use_is_counted_between_the_samples_of_a_window() -> None:
     assert Used(10, 20, 1.0) == processes.within(samples, 5, 25)
     with pytest.raises(SystemExit, match="1 samples"):
         processes.within(samples, 15, 25)
+
+
+def test_a_pulse_minds_a_long_pause() -> None:
+    """Three seconds between two samples are a slow machine; more is one that stood still."""
+    times = iter([100.0, 100.05, 103.05, 106.06])
+    pulse = Pulse(lambda: next(times))
+    pulse.beat()
+    pulse.beat()
+    with pytest.raises(StoodStillError, match=r"3\.0 s"):
+        pulse.beat()
+
+
+def test_a_round_that_stood_still_is_measured_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is measured then counts, and why is said; three times in a row is an error."""
+    tries = iter([StoodStillError("everything stood still for 9.0 s"), "figures"])
+
+    def measure(_case: object, _options: Options) -> str:
+        found = next(tries, StoodStillError("everything stood still for 9.0 s"))
+        if isinstance(found, StoodStillError):
+            raise found
+        return found
+
+    benchmark: Any = SimpleNamespace(measure=measure)
+    assert "figures" == measured(benchmark, None, Options())
+    assert [
+        "everything stood still for 9.0 s: this round is worth nothing (try 1 of 3)"
+    ] == capsys.readouterr().err.splitlines()
+    with pytest.raises(SystemExit, match="3 tries"):
+        measured(benchmark, None, Options())
+    assert 3 == len(capsys.readouterr().err.splitlines())
+
+
+def test_a_client_that_is_watched_across_a_pause_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause is what is told, and not that the client was late; nothing of it is left."""
+    monkeypatch.setattr(processes, "STILL_S", -1.0)
+    with pytest.raises(StoodStillError):
+        rig.watched([sys.executable, "-c", "import time; time.sleep(60)"])
+    assert [os.getpid()] == list(processes.descent(os.getpid()))
 
 
 def test_a_tree_keeps_what_its_dead_have_used() -> None:

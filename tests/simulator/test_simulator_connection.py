@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.simulator.arrivals import Arrivals
 from harness.simulator.candidate import Candidate, Lognormal
 from harness.simulator.config import Config
 from harness.simulator.connection import Connection
@@ -43,7 +44,7 @@ def converse(poller: Poller, truth: TruthFile, saying: bytes, leave_after_s: flo
     candidate = Candidate(name="a", model="m", ttft=Lognormal(0.005), itl=Lognormal(0.01))
     config = Config(candidates=(candidate,), filler_tokens=10)
     ours, theirs = socket.socketpair()
-    with ours, theirs:
+    with ours, theirs, contextlib.closing(Arrivals()) as arrivals:
         ours.setblocking(False)
         after_the_next_gap = 15 * MS  # what was planned for a connection that has gone is let go when it would have been due
         Connection(
@@ -51,6 +52,7 @@ def converse(poller: Poller, truth: TruthFile, saying: bytes, leave_after_s: flo
             loop,
             Service(candidate, config, {}, truth).reply,
             lambda _: loop.at(time.monotonic_ns() + after_the_next_gap, loop.stop),
+            arrivals,
         )
         theirs.sendall(saying)
         if leave_after_s is not None:
@@ -101,11 +103,12 @@ def test_streams_without_pacing_take_turns(tmp_path: Path) -> None:
             loop.at(time.monotonic_ns() + 5 * MS, loop.stop)
 
     with contextlib.ExitStack() as stack:
+        arrivals = stack.enter_context(contextlib.closing(Arrivals()))
         for _ in range(2):
             ours, theirs = map(stack.enter_context, socket.socketpair())
             ours.setblocking(False)
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)  # all of it fits, so only turns can let another in
-            Connection(ours, loop, service.reply, closed)
+            Connection(ours, loop, service.reply, closed, arrivals)
             loop.watch(theirs.fileno(), lambda *_, theirs=theirs: theirs.recv(1 << 20))
             open_ends.add(ours)
             theirs.sendall(LAST_POST)

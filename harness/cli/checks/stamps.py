@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from harness import kernel_clock
 from harness.cli.checks.check import Check
-from harness.loadgen import clock
 from harness.simulator import tls
 
 TRIES = 20
@@ -40,7 +40,7 @@ def _tried(name: str, trial: Callable[[], int | None]) -> Check:
         return Check(name, "warn", f"not available: {failed}", WHY, REMEDY)
     if error is None:
         return Check(name, "warn", "tried on loopback: none came", WHY, REMEDY)
-    if error > clock.STEP_NS:
+    if error > kernel_clock.STEP_NS:
         return Check(name, "warn", f"tried on loopback: off by {error / 1e6:.3f} ms", WHY, REMEDY)
     return Check(name, "ok", "tried on loopback: they come, and agree with our clock", WHY)
 
@@ -55,7 +55,7 @@ def error_ns(seal: Callable[[], bytes], unseal: Callable[[bytes], bytes]) -> int
         for _ in range(TRIES):
             before = kernel.tick()
             sender.sendall(seal())
-            data, ancillary, _, _ = receiver.recvmsg(READ_BYTES, clock.ANCILLARY_BYTES)
+            data, ancillary, _, _ = receiver.recvmsg(READ_BYTES, kernel_clock.ANCILLARY_BYTES)
             stamp = kernel.stamp(ancillary)
             read_ns = time.monotonic_ns()
             if unseal(data) != b"x":
@@ -102,13 +102,13 @@ def _loopback() -> Iterator[tuple[socket.socket, socket.socket]]:
         receiver, _ = server.accept()
         with receiver:
             receiver.settimeout(5)
-            receiver.setsockopt(socket.SOL_SOCKET, clock.SO_TIMESTAMPNS, 1)
+            receiver.setsockopt(socket.SOL_SOCKET, kernel_clock.SO_TIMESTAMPNS, 1)
             yield sender, receiver
 
 
 @contextmanager
-def _clock() -> Iterator[clock.KernelClock]:
-    kernel = clock.KernelClock()
+def _clock() -> Iterator[kernel_clock.KernelClock]:
+    kernel = kernel_clock.KernelClock()
     try:
         yield kernel
     finally:

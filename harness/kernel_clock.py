@@ -1,7 +1,7 @@
 """The kernel's receive stamps on our monotonic clock.
 
-SO_TIMESTAMPNS stamps are CLOCK_REALTIME; every drain reads both clocks and converts with its own offset, so a step of the wall
-clock is seen (and counted) instead of bending a latency.
+SO_TIMESTAMPNS stamps are CLOCK_REALTIME; whoever reads sockets reads both clocks each time and converts with that offset, so a
+step of the wall clock is seen (and counted) instead of bending a latency.
 """
 
 import _socket
@@ -29,12 +29,16 @@ def _stamping_socket() -> _socket.socket | None:
 
 
 class KernelClock:
-    """Call `tick` before reading sockets; `stamp` converts what recvmsg returned beside the data."""
+    """Call `tick` when reading sockets; `stamp` converts what recvmsg returned beside the data.
+
+    A stamp may be too early by `uncertain_ns`, which is how far apart the two clocks were read, and is never too late.
+    """
 
     def __init__(self) -> None:
         self.now_ns = time.monotonic_ns()
         self.steps = 0
         self.largest_step_ns = 0
+        self.uncertain_ns = _PAIR_NS
         self._offset_ns = self.now_ns - time.time_ns()
         self._keeper = _stamping_socket()
 
@@ -53,7 +57,7 @@ class KernelClock:
             if step > STEP_NS:
                 self.steps += 1
                 self.largest_step_ns = max(self.largest_step_ns, step)
-            self._offset_ns = offset
+            self._offset_ns, self.uncertain_ns = offset, after - before
         return after
 
     def stamp(self, ancillary: list[tuple[int, int, bytes]]) -> int | None:
