@@ -1,11 +1,14 @@
 """Which stamp a read gets, where the kernel's may be earlier than its bytes could be had. The clock here is the test's."""
 
+import itertools
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
 from harness.loadgen import connection, tcp_info
-from harness.loadgen.connection import BURST_BYTES, CLOCK_NOISE_NS, READ_BYTES, Connection
+from harness.loadgen.connection import BURST_BYTES, CLOCK_NOISE_NS, READ_BYTES, READS, Connection
+from harness.loadgen.drain import READ
 from harness.loadgen.exchange import Bytes, Exchange
 from harness.loadgen.opening import Origin
 from harness.records import Deadlines
@@ -20,20 +23,32 @@ class Reads:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, "monotonic_ns", lambda: NOW)
         monkeypatch.setattr(tcp_info, "out_of_order", lambda sock: 0)
-        self._drain = SimpleNamespace(clock=SimpleNamespace(stamp=lambda given: given, now_ns=0), read_lags_ns=[])
+        clock = SimpleNamespace(stamp=lambda given: given, now_ns=0)
+        self._drain = SimpleNamespace(clock=clock, read_lags_ns=[], later=lambda _: None)
+        self._given: int | None = FLOOR + 1
         self._connection = Connection(self._drain, Origin("http", "h", 80), None)  # type: ignore[arg-type]
         self._connection._socket = SimpleNamespace(recvmsg_into=self._receive)  # type: ignore[assignment]
         self.exchange = self._connection._exchange = Exchange(Bytes(), Deadlines(), 0)
 
     def stamp(self, given_ns: int | None, size: int = 100, floor_ns: int = FLOOR, drain_ns: int = NOW) -> int:
         """The stamp of a read of so many bytes, to which the kernel gave this time."""
-        self._size, self._given, self._drain.clock.now_ns = size, given_ns, drain_ns
-        self._connection._read(floor_ns)
+        self._given, self._drain.clock.now_ns = given_ns, drain_ns
+        self.receive(itertools.repeat(size), floor_ns)
         return self.exchange.read_ns
 
+    def receive(self, sizes: Iterator[int], floor_ns: int = FLOOR) -> None:
+        """The socket is ready, and gives so many bytes at a time."""
+        self._sizes = sizes
+        self._connection.on_ready(READ, floor_ns)
+
+    @property
+    def number(self) -> int:
+        return len(self._drain.read_lags_ns)
+
     def _receive(self, buffers: tuple[memoryview], _: int) -> tuple[int, int | None, int, None]:
-        buffers[0][: self._size] = b"x" * self._size
-        return self._size, self._given, 0, None
+        size = next(self._sizes)
+        buffers[0][:size] = b"x" * size
+        return size, self._given, 0, None
 
 
 @pytest.fixture
@@ -50,12 +65,22 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
         (FLOOR - CLOCK_NOISE_NS - 1, NOW, 1),
         (BEFORE, NOW, 1),
         (None, NOW, 0),
+        (NOW, NOW, 0),
+        (NOW + 5_000_000_000, NOW, 1),  # the wall clock was put back between the arrival and this tick
     ],
 )
 def test_a_stamp_from_before_the_socket_was_empty(reads: Reads, given_ns: int | None, stamp_ns: int, clamped: int) -> None:
     """Such bytes were not there when the socket was looked at: all that is known is that they were at the read."""
     assert stamp_ns == reads.stamp(given_ns)
     assert clamped == len(reads.exchange.clamps)
+
+
+def test_a_large_answer_is_read_at_once(reads: Reads) -> None:
+    """While reads are full there is more, and the server may wait for us to take it; but others have their turn as well."""
+    reads.receive(iter([READ_BYTES, READ_BYTES, READ_BYTES, 10]))
+    assert 4 == reads.number
+    reads.receive(itertools.repeat(READ_BYTES))
+    assert 4 + READS == reads.number
 
 
 def test_what_a_full_read_left_behind_is_old(reads: Reads) -> None:
