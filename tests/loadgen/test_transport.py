@@ -106,22 +106,6 @@ def test_connection_is_reused_and_timed_once(transport: Transport) -> None:
     assert [2] == [peer.requests for peer in peers]
 
 
-def test_stale_connection_is_no_failure(transport: Transport) -> None:
-    """A server may close an idle connection: the request goes once more, on a fresh one, and says so."""
-
-    def script(peer: Peer) -> None:
-        peer.request()
-        peer.send(HEAD + END)
-        if peer.number == 0:
-            peer.request()  # the second request is read and the connection closed under it
-
-    with serving(script) as (port, peers):
-        ask(transport, port)
-        second = ask(transport, port)
-    assert (Ending.COMPLETE, True, False) == (second.ending, second.stale_retry, second.reused)
-    assert 2 == len(peers)
-
-
 def test_connection_closed_while_idle_is_noticed(transport: Transport) -> None:
     """A connection that the server has closed is not even tried."""
 
