@@ -3,7 +3,7 @@
 The rule: the parser alone says where a message ends. `may_end` only tells reads behind which it cannot, so that these may wait.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import httptools
 
@@ -57,7 +57,8 @@ class ResponseParser:
         self.fed_ns = 0
         self._head_bytes = 0
         self._delimited = False
-        self.on_body = self.body.append  # as it is: a function of ours would cost a frame for each chunk
+        # As it is: a function of ours would cost a frame for each chunk.
+        self.on_body: Callable[[bytes], None] | None = self.body.append if method != "HEAD" else self._surplus
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, stamp_ns: int, data: bytes) -> None:
@@ -108,12 +109,16 @@ class ResponseParser:
 
     def close(self) -> None:
         """No further byte comes. Subtle: parser and callbacks hold each other, and no response must wait for the collector."""
-        self._parser = None
+        self._parser = self.on_body = None
 
     def _spoil(self, broken: httptools.HttpParserError) -> None:
         if not self.complete:
             raise ProtocolError(str(broken)) from broken
         self.unsolicited = True  # garbage behind a whole response spoils the connection, not the response
+
+    def _surplus(self, _: bytes) -> None:
+        """llhttp does not know that the answer to a HEAD has no body."""
+        self.unsolicited = True
 
     # llhttp calls these ----------------------------------------------------------------------------------------------
 
@@ -137,7 +142,7 @@ class ResponseParser:
 
     def on_message_begin(self) -> None:
         if self.complete:
-            self.unsolicited = True
+            raise ProtocolError("a second message")  # stops llhttp, before it tells us anything of that message
 
     def on_message_complete(self) -> None:
         if self.head_ns is not None:  # else it was an informational 1xx

@@ -83,10 +83,39 @@ def test_bytes_behind_the_response_spoil_the_connection_only() -> None:
     assert parser.unsolicited
 
 
-def test_a_closed_parser_needs_no_collector() -> None:
+STRAY = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\nX-Stray: y\r\nConnection: close\r\n\r\nabc"
+BARE = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+@pytest.mark.parametrize("stream", [CHUNKED, SIZED, CONTINUED, BARE], ids=["chunked", "sized", "after a 100", "bodiless"])
+@pytest.mark.parametrize("behind", [STRAY, STRAY[:-2], CHUNKED, b"x"], ids=["whole", "cut", "chunked too", "garbage"])
+def test_a_second_message_changes_nothing(stream: bytes, behind: bytes) -> None:
+    """Wherever the reads are cut, what follows the message marks the connection and leaves status, headers and body alone."""
+    alone, both = parsed(stream, []), stream + behind
+    for cuts in [[], list(range(1, len(both)))] + [[cut] for cut in range(1, len(both))]:
+        parser = parsed(both, cuts)
+        assert (alone.status, alone.headers, alone.keep_alive) == (parser.status, parser.headers, parser.keep_alive)
+        assert b"".join(alone.body) == b"".join(parser.body)
+        assert len(parser.body) == len(parser.body_ns)
+        assert (True, True) == (parser.complete, parser.unsolicited)
+
+
+def test_an_answer_to_head_has_no_body() -> None:
+    """It ends with its headers, whatever they say about a length; bytes behind it are nobody's."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    parser = ResponseParser("HEAD")
+    parser.feed(1, head)
+    assert (True, True, False) == (parser.complete, parser.keep_alive, parser.unsolicited)
+    parser = ResponseParser("HEAD")
+    parser.feed(1, head + b"abcde")
+    assert (True, True, []) == (parser.complete, parser.unsolicited, parser.body)
+
+
+@pytest.mark.parametrize(("method", "behind"), [("POST", b""), ("POST", b"HTTP/1.1 4"), ("HEAD", b"")])
+def test_a_closed_parser_needs_no_collector(method: str, behind: bytes) -> None:
     """Parser and callbacks hold each other until `close`; then the last reference frees both."""
-    parser = ResponseParser()
-    parser.feed(1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+    parser = ResponseParser(method)
+    parser.feed(1, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi" + behind)
     gone = weakref.ref(parser)
     gc.disable()
     try:
