@@ -120,6 +120,25 @@ def test_connection_closed_while_idle_is_noticed(transport: Transport) -> None:
     assert (Ending.COMPLETE, False, False) == (second.ending, second.stale_retry, second.reused)
 
 
+def test_bytes_behind_the_end_keep_nobody_waiting(transport: Transport) -> None:
+    """The end is seen at once where a stray response follows in the same read; the connection, left open, is not used again."""
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(HEAD + TOKEN)
+        time.sleep(0.02)
+        peer.send(TOKEN + END + b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\n\r\nabc")
+        time.sleep(3)
+
+    with serving(script) as (port, _):
+        first = ask(transport, port, idle=2.0)
+        ended_ns = time.monotonic_ns()
+        second = ask(transport, port, idle=2.0)
+    assert (Ending.COMPLETE, 200, 2) == (first.ending, first.parser.status, len(first.sink.pieces))
+    assert ended_ns - first.done_ns < 500 * MS
+    assert not second.reused
+
+
 def drip(peer: Peer) -> None:
     """Comments for ever: bytes, but no token."""
     peer.request()

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from harness.wire.http1 import ProtocolError, ResponseParser
+from harness.wire.http1 import SURPLUS_BYTES, ProtocolError, ResponseParser, may_end
 from harness.wire.limits import OversizeError
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: t\r\n\r\n"
@@ -98,6 +98,38 @@ def test_a_second_message_changes_nothing(stream: bytes, behind: bytes) -> None:
         assert b"".join(alone.body) == b"".join(parser.body)
         assert len(parser.body) == len(parser.body_ns)
         assert (True, True) == (parser.complete, parser.unsolicited)
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: x\n\n\r\n"
+LONG = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 900\r\n\r\n" + b"." * 900
+
+
+@pytest.mark.parametrize("end", [b"0\r\n\r\n", b"0;q=1\r\nX-T: t\r\n\r\n"], ids=["plain", "trailer"])
+@pytest.mark.parametrize("behind", [b"", STRAY, STRAY[:-2], b"x", LONG], ids=["nothing", "whole", "cut", "garbage", "long"])
+def test_no_read_that_ends_a_message_may_wait(end: bytes, behind: bytes) -> None:
+    """However the end is cut into reads, and whatever follows in the same one: `may_end` says so of the read that completes."""
+    stream = EVENTS + end + behind
+    last = range(len(EVENTS) - 2, min(len(EVENTS + end) + 3, len(stream)))
+    for cuts in [[len(EVENTS)], [*last]] + [sorted({one, other}) for one in last for other in last]:
+        parser = ResponseParser()
+        for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+            parser.feed(1, stream[start:stop])
+            if parser.complete:
+                assert may_end(stream[start:stop])
+                break
+        assert parser.complete
+
+
+def test_reads_inside_a_message_may_wait() -> None:
+    """A chunk of events, several of them, and parts of a large one are only kept; so are short pieces of any."""
+    event = b"9\r\ndata: x\n\n\r\n"
+    assert [False] * 5 == [may_end(data) for data in (event, event * 4, event * 4096, b"x" * 32_768, b"9")]
+
+
+def test_of_a_large_read_only_the_end_is_looked_at() -> None:
+    """An empty line far from its end is of a body: 32 KB would take 16 us to search."""
+    assert not may_end(b"9\r\n\r\n" + b"x" * SURPLUS_BYTES)
+    assert may_end(b"9\r\n\r\n" + b"x" * (SURPLUS_BYTES - 4))
 
 
 def test_an_answer_to_head_has_no_body() -> None:
