@@ -1,5 +1,6 @@
 """HTTP/1.1 framing of one response: stamped bytes in, status, headers and stamped body pieces out (llhttp through httptools).
 
+Chunk sizes may be padded (`5 ;x`); blanks further inside a chunk extension are refused, for llhttp has no switch for them.
 The rule: the parser alone says where a message ends. `may_end` only tells reads behind which it cannot, so that these may wait.
 """
 
@@ -68,6 +69,7 @@ class ResponseParser:
         # As it is: a function of ours would cost a frame for each chunk.
         self.on_body: Callable[[bytes], None] | None = self.body.append if method != "HEAD" else self._surplus
         self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)  # RFC 9112, 7.1.1: must be tolerated
 
     def feed(self, stamp_ns: int, data: bytes) -> None:
         """Bytes of one read. Raises `ProtocolError` and `OversizeError`."""

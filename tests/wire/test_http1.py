@@ -20,7 +20,10 @@ def parsed(stream: bytes, cuts: list[int]) -> ResponseParser:
     return parser
 
 
-@pytest.mark.parametrize("stream", [CHUNKED, SIZED, CONTINUED], ids=["chunked", "sized", "after a 100"])
+PADDED = CHUNKED.replace(b"3\r\n", b"3 ;x\r\n").replace(b"2\r\nde", b"2 \r\nde").replace(b"0\r\n", b"0\t;q=1\r\n")
+
+
+@pytest.mark.parametrize("stream", [CHUNKED, SIZED, CONTINUED, PADDED], ids=["chunked", "sized", "after a 100", "padded sizes"])
 def test_every_split_gives_the_same_message(stream: bytes) -> None:
     """Status, body and completeness do not depend on how the bytes arrive; trailers never become headers."""
     whole = parsed(stream, [])
@@ -53,7 +56,11 @@ def test_eof_inside_a_framed_message_is_no_completion(stream: bytes) -> None:
     assert not parsed(stream, []).eof()
 
 
-@pytest.mark.parametrize("junk", [b"SSH-2.0-x\r\n", CHUNKED.replace(b"3\r\nabc", b"zz\r\nabc")], ids=["ssh", "chunk size"])
+@pytest.mark.parametrize(
+    "junk",
+    [b"SSH-2.0-x\r\n", *(CHUNKED.replace(b"3\r\nabc", size + b"\r\nabc") for size in (b"zz", b"3 3", b" 3"))],
+    ids=["ssh", "chunk size", "two sizes", "blank first"],
+)
 def test_what_is_not_http_is_a_protocol_error(junk: bytes) -> None:
     """Garbage is refused where it stands."""
     with pytest.raises(ProtocolError):
