@@ -155,13 +155,13 @@ class Connection:
         except BlockingIOError:
             return False
         except OSError as failed:
-            self._lost(exchange, Ending.RESET, failed.strerror)
+            self._lost(exchange, Ending.RESET, failed.strerror, floor_ns)
             return False
         if exchange is None:
             if not data or self._tls is None or self._decrypt(data) != b"":
                 self.close()  # closed by the server while idle, or speaking out of turn
         elif not data:
-            self._lost(exchange, Ending.EOF, None)
+            self._lost(exchange, Ending.EOF, None, floor_ns)
         else:
             stamp_ns = self._stamp(exchange, ancillary, floor_ns, len(data))
             if self._tls is None:
@@ -179,7 +179,7 @@ class Connection:
         if plain:
             self._hear(exchange, stamp_ns, plain)
         elif plain is None:
-            self._lost(exchange, Ending.EOF, None)
+            self._lost(exchange, Ending.EOF, None, stamp_ns)
 
     def _hear(self, exchange: Exchange, stamp_ns: int, data: bytes) -> None:
         if exchange.may_wait and exchange.ending is None and not may_end(data):
@@ -256,7 +256,8 @@ class Connection:
             exchange.decode_at += WAITING_BYTES
             self._drain.later(exchange.decode_some)
 
-    def _lost(self, exchange: Exchange | None, ending: Ending, why: str | None) -> None:
+    def _lost(self, exchange: Exchange | None, ending: Ending, why: str | None, open_ns: int) -> None:
+        """Closed by the peer, not before `open_ns`: only a close of the TLS session has a stamp, any other is merely found."""
         self.close()
         if exchange is None or exchange.ending is not None:
             return
@@ -268,6 +269,7 @@ class Connection:
             # Subtle: TLS 1.3 tells a client that its certificate will not do only after the client's handshake is over.
             turned_away = self._alert is not None and not exchange.reused
             words = why or "the connection was closed before a response"
+            exchange.open_ns = open_ns
             exchange.end(Ending.TLS if turned_away else Ending.NO_RESPONSE, now_ns, words)
         else:
             exchange.end(ending, now_ns, why)

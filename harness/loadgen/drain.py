@@ -81,7 +81,9 @@ class Drain:
         self.exchanges.add(exchange)
         exchange.waker = self.wake
         self._run()
-        exchange.check_ns = self.clock.now_ns + exchange.shortest_ns
+        # Of one that begins again a deadline runs already, and may have passed.
+        soonest_ns = min(self.clock.now_ns + exchange.shortest_ns, exchange.due()[0])
+        exchange.check_ns = max(soonest_ns, self._checked * CHECK_NS)
         self._due[exchange.check_ns // CHECK_NS].add(exchange)
 
     def finished(self, exchange: Exchange) -> None:

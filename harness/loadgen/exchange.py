@@ -60,14 +60,16 @@ class Exchange:
     Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
     as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any more;
     at `decode_at` decoding has to be seen to. `late` has pairs: the stamp of a read that came late, and the ns since its socket
-    was last found empty. `waiting_for` names the step of opening the connection, and `address` is where that led. `bug` is an
-    exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
+    was last found empty. Where the connection was closed before a response, that was not before `open_ns`. `waiting_for`
+    names the step of opening the connection, and `address` is where that led. `bug` is an exception of ours, to be raised in
+    the user's greenlet; it is never the endpoint's fault.
     """
 
     __slots__ = (
         "__weakref__",
         "_began",
         "_finished",
+        "_first_sent_ns",
         "_method",
         "_waiter",
         "address",
@@ -90,6 +92,7 @@ class Exchange:
         "may_wait",
         "min_rtt_ns",
         "on_wire",
+        "open_ns",
         "out_of_order",
         "parser",
         "proxy_ns",
@@ -119,6 +122,8 @@ class Exchange:
         self.late = array("q")
         self.read_ns = 0  # stamp of the last read
         self.sent_ns: int | None = None
+        self._first_sent_ns: int | None = None  # where it was sent twice
+        self.open_ns: int | None = None
         self.first_byte_ns: int | None = None
         self.done_ns: int | None = None
         self.dns_ns: int | None = None
@@ -221,10 +226,11 @@ class Exchange:
         )
 
     def restart(self, now_ns: int) -> None:
-        """Begin again on a fresh connection, once: the first one had been closed while idle."""
+        """Begin again on a fresh connection, once. `total` still runs from the first sending."""
         self.parser = ResponseParser(self._method)
         self.stale_retry, self.reused, self.on_wire = True, False, False
-        self.ending = self.done_ns = self.detail = self.sent_ns = None
+        self._first_sent_ns = self.sent_ns
+        self.ending = self.done_ns = self.detail = self.sent_ns = self.open_ns = None
         self.may_wait = False
         self.begun_ns = now_ns
 
@@ -252,10 +258,12 @@ class Exchange:
 
     def due(self) -> tuple[int, Ending]:
         """The deadline that holds as far as what has been decoded tells, and what the exchange ends in when it has passed."""
-        limits = self.deadlines
+        limits, first_ns = self.deadlines, self._first_sent_ns or self.sent_ns
         if self.sent_ns is None:
-            return self.begun_ns + _ns(limits.connect), Ending.TIMEOUT_CONNECT
-        total = self.sent_ns + _ns(limits.total), Ending.TIMEOUT_TOTAL
+            connect = self.begun_ns + _ns(limits.connect), Ending.TIMEOUT_CONNECT
+            return connect if first_ns is None else min(connect, (first_ns + _ns(limits.total), Ending.TIMEOUT_TOTAL))
+        assert first_ns is not None, "that of this sending, if of no other"
+        total = first_ns + _ns(limits.total), Ending.TIMEOUT_TOTAL
         if self.parser.head_ns is None:
             return min((self.sent_ns + _ns(limits.headers), Ending.TIMEOUT_HEADERS), total)
         if self.sink.last_token_ns is None:

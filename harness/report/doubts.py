@@ -100,8 +100,8 @@ def _stale(ends: list[AttemptEnd]) -> Iterator[Finding]:
     if count:
         yield Finding(
             code="stale_retry",
-            what=f"{count} of {len(ends)} requests were sent again because the server had closed the idle connection",
-            why="no failure of the endpoint, but it may have seen, and billed, the first one too",
+            what=f"{count} of {len(ends)} requests were sent again because an idle connection was closed as they were sent",
+            why="a server may close what is idle, so this is no failure; but it may have seen, and billed, the first one too",
             remedy="none is needed; the server's keep-alive time-out is shorter than the pause between two requests",
         )
 

@@ -1,15 +1,17 @@
 """HTTP/1.1 framing of one response: stamped bytes in, status, headers and stamped body pieces out (llhttp through httptools).
 
+Chunk sizes may be padded (`5 ;x`); blanks further inside a chunk extension are refused, for llhttp has no switch for them.
 The rule: the parser alone says where a message ends. `may_end` only tells reads behind which it cannot, so that these may wait.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import httptools
 
 from harness.wire.limits import HEAD_BYTES, OversizeError
 
 BODILESS = frozenset({204, 304})
+SURPLUS_BYTES = 1_024  # behind a message, with its own empty line: a stray response, such as the 408 of an idle time-out
 
 
 class ProtocolError(Exception):
@@ -17,8 +19,15 @@ class ProtocolError(Exception):
 
 
 def may_end(data: bytes) -> bool:
-    """Whether a chunked message may end with these bytes, however it was cut into reads: it ends in an empty line."""
-    return data.endswith(b"\r\n\r\n") or len(data) < 4
+    """Whether a chunked message may end in these bytes, however it was cut into reads.
+
+    It ends in an empty line: the last of them, one that began in an earlier read, or one that surplus bytes follow. Subtle: a
+    read that ends as a chunk of events does is not searched, for each token of a paced stream would pay for that. Behind a
+    message that ends in it would have to come events too, or a lot; then a deadline finds the end, and its stamp is the same.
+    """
+    return not data.endswith(b"\n\n\r\n") and (
+        data.endswith(b"\r\n\r\n") or data[0] in b"\r\n" or b"\r\n\r\n" in data[-SURPLUS_BYTES:]
+    )
 
 
 class ResponseParser:
@@ -57,8 +66,10 @@ class ResponseParser:
         self.fed_ns = 0
         self._head_bytes = 0
         self._delimited = False
-        self.on_body = self.body.append  # as it is: a function of ours would cost a frame for each chunk
+        # As it is: a function of ours would cost a frame for each chunk.
+        self.on_body: Callable[[bytes], None] | None = self.body.append if method != "HEAD" else self._surplus
         self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)  # RFC 9112, 7.1.1: must be tolerated
 
     def feed(self, stamp_ns: int, data: bytes) -> None:
         """Bytes of one read. Raises `ProtocolError` and `OversizeError`."""
@@ -108,12 +119,16 @@ class ResponseParser:
 
     def close(self) -> None:
         """No further byte comes. Subtle: parser and callbacks hold each other, and no response must wait for the collector."""
-        self._parser = None
+        self._parser = self.on_body = None
 
     def _spoil(self, broken: httptools.HttpParserError) -> None:
         if not self.complete:
             raise ProtocolError(str(broken)) from broken
         self.unsolicited = True  # garbage behind a whole response spoils the connection, not the response
+
+    def _surplus(self, _: bytes) -> None:
+        """llhttp does not know that the answer to a HEAD has no body."""
+        self.unsolicited = True
 
     # llhttp calls these ----------------------------------------------------------------------------------------------
 
@@ -137,7 +152,7 @@ class ResponseParser:
 
     def on_message_begin(self) -> None:
         if self.complete:
-            self.unsolicited = True
+            raise ProtocolError("a second message")  # stops llhttp, before it tells us anything of that message
 
     def on_message_complete(self) -> None:
         if self.head_ns is not None:  # else it was an informational 1xx

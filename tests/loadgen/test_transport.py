@@ -106,22 +106,6 @@ def test_connection_is_reused_and_timed_once(transport: Transport) -> None:
     assert [2] == [peer.requests for peer in peers]
 
 
-def test_stale_connection_is_no_failure(transport: Transport) -> None:
-    """A server may close an idle connection: the request goes once more, on a fresh one, and says so."""
-
-    def script(peer: Peer) -> None:
-        peer.request()
-        peer.send(HEAD + END)
-        if peer.number == 0:
-            peer.request()  # the second request is read and the connection closed under it
-
-    with serving(script) as (port, peers):
-        ask(transport, port)
-        second = ask(transport, port)
-    assert (Ending.COMPLETE, True, False) == (second.ending, second.stale_retry, second.reused)
-    assert 2 == len(peers)
-
-
 def test_connection_closed_while_idle_is_noticed(transport: Transport) -> None:
     """A connection that the server has closed is not even tried."""
 
@@ -134,6 +118,25 @@ def test_connection_closed_while_idle_is_noticed(transport: Transport) -> None:
         gevent.sleep(0.05)
         second = ask(transport, port)
     assert (Ending.COMPLETE, False, False) == (second.ending, second.stale_retry, second.reused)
+
+
+def test_bytes_behind_the_end_keep_nobody_waiting(transport: Transport) -> None:
+    """The end is seen at once where a stray response follows in the same read; the connection, left open, is not used again."""
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(HEAD + TOKEN)
+        time.sleep(0.02)
+        peer.send(TOKEN + END + b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\n\r\nabc")
+        time.sleep(3)
+
+    with serving(script) as (port, _):
+        first = ask(transport, port, idle=2.0)
+        ended_ns = time.monotonic_ns()
+        second = ask(transport, port, idle=2.0)
+    assert (Ending.COMPLETE, 200, 2) == (first.ending, first.parser.status, len(first.sink.pieces))
+    assert ended_ns - first.done_ns < 500 * MS
+    assert not second.reused
 
 
 def drip(peer: Peer) -> None:

@@ -45,6 +45,13 @@ def test_each_doubt_has_its_threshold(code: str, fine: AttemptEnd, doubtful: Att
     assert [(code, invalid)] == [(finding.code, finding.invalid) for finding in doubts(run(doubtful))]
 
 
+def test_what_was_sent_again_may_have_been_billed() -> None:
+    """The finding claims no more than is known: when the connection was closed, and that the first request may count."""
+    [finding] = doubts(run(end(0), end(1, stale_retry=True)))
+    assert "1 of 2 requests were sent again because an idle connection was closed as they were sent" == finding.what
+    assert "it may have seen, and billed, the first one too" in finding.why
+
+
 def test_a_loss_in_a_hundred_attempts_is_no_doubt() -> None:
     """The share is of the attempts that know; more than one in a hundred is named, with the endpoint."""
     clean, ours = [end(number, retransmits=0) for number in range(99)], end(99, retransmits=2, out_of_order=0)
