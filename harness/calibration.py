@@ -14,19 +14,29 @@ CALIBRATION_VERSION = 1
 class KnownLoad(Frozen, frozen=True, kw_only=True):
     """The load that it was made for: so many users, one after another, with answers of so many tokens, one a chunk.
 
+    users           over all load processes, as everywhere here
+    stream          whether answers came token by token; where not, each is one chunk
     seconds         of each measured step
-    simulator_core  that the simulator was kept on, and client_core the load process; None where they were not
+    simulator_core  that the simulator was kept on, and client_cores the load processes; none where they were not
     priority        how the simulator was preferred: `fifo`, `nice`, or `none` where that is not permitted
     """
 
     users: tuple[int, ...]
+    processes: int
+    prompt_bytes: int
     tokens: int
+    ttft_s: float
     gap_s: float
     seconds: float
+    stream: bool
     tls: bool
     simulator_core: int | None
-    client_core: int | None
+    client_cores: tuple[int, ...]
     priority: Literal["fifo", "nice", "none"]
+
+    def of_one(self, users: int) -> int:
+        """The most of so many users that one load process has."""
+        return -(-users // self.processes)
 
 
 class ErrorFigures(Frozen, frozen=True, kw_only=True):
@@ -40,12 +50,13 @@ class ErrorFigures(Frozen, frozen=True, kw_only=True):
 
 
 class LevelCalibration(Frozen, frozen=True, kw_only=True):
-    """One number of users at one load process.
+    """One number of users.
 
     attempts     whole answers of the measure phase that were found in the truth; `unmatched` were not
-    tokens_per_s that arrived inside the window: the rate that this level needs
-    cpu_ratio    of one core, and cpu_s_per_token the same per token that arrived
-    headroom     how often the machine could do that: the lesser of ceiling / needed rate and of a whole core / the part used
+    chunks_per_s that arrived inside the window: the rate that this level needs
+    cpu_ratio    of one core, by each load process that had users, in the mean; cpu_s_per_chunk over all of them
+    headroom     how often the machine could do that: the lesser of ceiling / needed rate and of a whole core / the part used;
+                 None where this was not measured, which says that it could not be done once
     simulator_*  how late the simulator was in sending, by its own schedule
     is_measured  whether every error is within tolerance and the client was fast enough; `findings` say what was not
     """
@@ -54,7 +65,7 @@ class LevelCalibration(Frozen, frozen=True, kw_only=True):
     attempts: int
     unmatched: int
     window_s: float
-    tokens_per_s: float
+    chunks_per_s: float
     ttft: ErrorFigures
     icl: ErrorFigures
     tpot: ErrorFigures
@@ -63,7 +74,7 @@ class LevelCalibration(Frozen, frozen=True, kw_only=True):
     read_lag_p99_s: float | None
     coalesced_ratio: float | None
     cpu_ratio: float | None
-    cpu_s_per_token: float | None
+    cpu_s_per_chunk: float | None
     headroom: float | None
     simulator_late_p50_s: float | None
     simulator_late_p99_s: float | None
@@ -96,3 +107,8 @@ class Calibration(Frozen, frozen=True, kw_only=True):
     levels: tuple[LevelCalibration, ...]
     tokens: Ceiling
     requests: Ceiling
+
+    @property
+    def ceiling(self) -> Ceiling:
+        """Of answers like those that it was made for, in chunks."""
+        return self.tokens if self.load.stream else self.requests

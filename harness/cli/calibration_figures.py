@@ -1,6 +1,6 @@
 """From a load whose truth is known to the figures of calibration.json."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from harness.calibration import Ceiling, ErrorFigures, LevelCalibration
@@ -33,15 +33,17 @@ def requests_ceiling(outcome: Outcome, endpoint: str, users: int) -> Ceiling:
     return _ceiling(run, endpoint, users, done / (span.close_ns - span.open_ns) * 1e9)
 
 
-def levels(outcome: Outcome, endpoint: str, ceiling: Ceiling) -> list[LevelCalibration]:
-    """Every level of the endpoint, by rising number of users."""
+def levels(outcome: Outcome, endpoint: str, ceiling: Ceiling, cores: int) -> list[LevelCalibration]:
+    """Every level of the endpoint, by rising number of users. `ceiling` is of one load process; all of them have `cores`."""
     run = outcome.run
     planned = {block.concurrency for block in run.manifest.plan if block.phase is Phase.MEASURE and block.endpoint == endpoint}
-    return [_level(outcome, endpoint, users, ceiling) for users in sorted(planned)]
+    return [_level(outcome, endpoint, users, ceiling, cores) for users in sorted(planned)]
 
 
-def _level(outcome: Outcome, endpoint: str, users: int, ceiling: Ceiling) -> LevelCalibration:
+def _level(outcome: Outcome, endpoint: str, users: int, ceiling: Ceiling, cores: int) -> LevelCalibration:
     run, cell = outcome.run, (endpoint, str(users))
+    processes, stream = run.manifest.workers, run.manifest.scenario["endpoints"][endpoint]["stream"]
+    loaded = min(users, processes)  # the others idle
     attempts = [(each.start, each.end) for each in run.attempts if (each.start.endpoint, each.start.level) == cell]
     pairs, unmatched = truth.matched(attempts, outcome.truth)
     errors = truth.errors(pairs)
@@ -49,13 +51,21 @@ def _level(outcome: Outcome, endpoint: str, users: int, ceiling: Ceiling) -> Lev
     ours = client.figures(seen)
     rate = calibration.chunk_rates(run).get(cell, 0.0)
     late_p50_s, late_p99_s = _lateness(outcome.truth, run, cell)
-    findings = (*health.findings([seen]), *_out_of_tolerance(errors), *_lost(unmatched), *_late(late_p99_s))
+    findings = (
+        *health.findings([seen]),
+        *_out_of_tolerance(_judged(errors, stream=stream)),
+        *_lost(unmatched),
+        *_late(late_p99_s),
+    )
+    is_measured = not any(finding.invalid for finding in findings)
+    cpu_ratio = None if ours.cpu_ratio is None else ours.cpu_ratio * processes / loaded
+    headroom = truth.headroom(ceiling.per_s, rate / loaded, cpu_ratio, min(1.0, cores / loaded))
     return LevelCalibration(
         users=users,
         attempts=len(pairs),
         unmatched=unmatched,
         window_s=calibration.windows(run).seconds().get(cell, 0.0),
-        tokens_per_s=rate,
+        chunks_per_s=rate,
         ttft=_seconds(errors.ttft),
         icl=_seconds(errors.icl),
         tpot=_seconds(errors.tpot),
@@ -63,12 +73,12 @@ def _level(outcome: Outcome, endpoint: str, users: int, ceiling: Ceiling) -> Lev
         read_lag_p50_s=ours.read_lag_p50_s,
         read_lag_p99_s=ours.read_lag_p99_s,
         coalesced_ratio=ours.coalesced_ratio,
-        cpu_ratio=ours.cpu_ratio,
-        cpu_s_per_token=None if ours.cpu_ratio is None or not rate else ours.cpu_ratio / rate,
-        headroom=truth.headroom(ceiling.per_s, rate, ours.cpu_ratio),
+        cpu_ratio=cpu_ratio,
+        cpu_s_per_chunk=None if cpu_ratio is None or not rate else cpu_ratio * loaded / rate,
+        headroom=headroom if is_measured else None,
         simulator_late_p50_s=late_p50_s,
         simulator_late_p99_s=late_p99_s,
-        is_measured=not any(finding.invalid for finding in findings),
+        is_measured=is_measured,
         findings=findings,
     )
 
@@ -102,8 +112,14 @@ def _lateness(served: Sequence[Delivery], run: Run, cell: tuple[str, str]) -> tu
     return None if p50_ns is None else p50_ns / 1e9, None if p99_ns is None else p99_ns / 1e9
 
 
-def _out_of_tolerance(errors: truth.Errors) -> Iterator[Finding]:
-    wrong = [name for name, error in zip(("TTFT", "ICL", "TPOT", "e2e"), errors, strict=True) if not error.is_tolerable]
+def _judged(errors: truth.Errors, *, stream: bool) -> dict[str, Error]:
+    """A whole answer has nothing but an end."""
+    named = dict(zip(("TTFT", "ICL", "TPOT", "e2e"), errors, strict=True))
+    return named if stream else {"e2e": named["e2e"]}
+
+
+def _out_of_tolerance(errors: Mapping[str, Error]) -> Iterator[Finding]:
+    wrong = [name for name, error in errors.items() if not error.is_tolerable]
     if wrong:
         yield Finding(
             code="out_of_tolerance",

@@ -4,7 +4,7 @@ The rule: nothing here is quicker or slower than in a run; what differs is that 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 Priority = Literal["fifo", "nice", "none"]
 MODEL = "null-server"
 _NICE = -10
+_TEXT = "The quick brown fox jumps over the lazy dog. "
+_LEAST_EXAMPLES, _PROMPTS_BYTES = 100, 64 << 20  # a load process keeps as much of built requests
 
 
 class Cores(NamedTuple):
-    """Where simulator and load process are kept; None where there is one core only, or the system cannot do it."""
+    """Where simulator and load processes are kept; none where there is one core only, or the system cannot do it."""
 
     simulator: int | None
-    client: int | None
+    client: tuple[int, ...]
 
 
 class Part(NamedTuple):
@@ -49,18 +51,21 @@ class Part(NamedTuple):
 class Steps(NamedTuple):
     """What is measured at every part, one number of users after another.
 
-    examples  all different, so that an answer is found in the truth
-    paced     the simulator has a schedule to keep, so it goes before all else on its core. Where it is to send all it can,
-              it must not: the kernel stops a real-time process for a twentieth of each second
+    prompt_bytes  of each prompt, or as many as its number takes
+    examples      different prompts, as far as memory allows; of those that are asked again, time says which answer is whose
+    paced         the simulator has a schedule to keep, so it goes before all else on its core. Where it is to send all it can,
+                  it must not: the kernel stops a real-time process for a twentieth of each second
     """
 
     users: Sequence[int]
     tokens: int
+    prompt_bytes: int
     warmup_s: float
     measure_s: float
     drain_s: float
     examples: int
     paced: bool = True
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,10 @@ class Outcome:
     priority: Priority
 
 
-def cores() -> Cores:
+def cores(processes: int) -> Cores:
+    """The first core for the simulator, and of the others one for each load process, as far as they go."""
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return Cores(usable[0], usable[-1]) if len(usable) > 1 else Cores(None, None)
+    return Cores(usable[0], tuple(usable[1:][-processes:])) if len(usable) > 1 else Cores(None, ())
 
 
 def measure(parts: Sequence[Part], steps: Steps, folder: Path, *, tls: bool, quiet: bool) -> Outcome:
@@ -84,8 +90,8 @@ def measure(parts: Sequence[Part], steps: Steps, folder: Path, *, tls: bool, qui
     """
     folder.mkdir()
     authority = _authority(folder) if tls else None
-    at = cores()
-    with _pinned(at.simulator):
+    at = cores(steps.processes)
+    with _pinned(() if at.simulator is None else (at.simulator,)):
         simulator = assembly.Simulator(_config(parts, steps, folder, authority), folder)
     try:
         priority: Priority = _prefer(simulator.pid) if steps.paced and at.simulator is not None else "none"
@@ -106,12 +112,14 @@ def _load(
     quiet: bool,
 ) -> Path:
     (folder / scenario_file.FILE).write_bytes(msgspec.json.encode(_scenario(parts, steps, urls, authority)))
-    rows = (msgspec.json.encode({"id": example, "prompt": _prompt(example)}) for example in _examples(steps))
+    rows = (
+        msgspec.json.encode({"id": example, "prompt": _prompt(example, steps.prompt_bytes)}) for example in _examples(steps)
+    )
     (folder / "examples.jsonl").write_bytes(b"\n".join(rows))
     loaded = scenario_file.load(folder)
     opened = assembly.open_run(loaded, folder / "runs", datetime.now(UTC))
     with _pinned(at.client):
-        code = load(opened.run, loaded.scenario, results.read_manifest(opened.run), 1, "", quiet=quiet)
+        code = load(opened.run, loaded.scenario, results.read_manifest(opened.run), steps.processes, "", quiet=quiet)
     if code is ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if code is not ExitCode.OK:
@@ -151,7 +159,12 @@ def _config(parts: Sequence[Part], steps: Steps, folder: Path, authority: "Autho
     said = tokens.filler(steps.tokens, "calibration")
     whole, short = "".join(said), said[0]
     known = (
-        Known(example=each, prompt_sha256=_key(each), right=whole, wrong=short if len(said) > 1 else "no")
+        Known(
+            example=each,
+            prompt_sha256=_key(_prompt(each, steps.prompt_bytes)),
+            right=whole,
+            wrong=short if len(said) > 1 else "no",
+        )
         for each in _examples(steps)
     )
     return Config(
@@ -164,15 +177,17 @@ def _config(parts: Sequence[Part], steps: Steps, folder: Path, authority: "Autho
 
 
 def _examples(steps: Steps) -> Iterator[str]:
-    return (f"q{number}" for number in range(steps.examples))
+    kept = max(_LEAST_EXAMPLES, _PROMPTS_BYTES // steps.prompt_bytes)
+    return (f"q{number}" for number in range(min(steps.examples, kept)))
 
 
-def _prompt(example: str) -> str:
-    return f"This is ticket {example}. " + "The quick brown fox jumps over the lazy dog. " * 4
+def _prompt(example: str, size: int) -> str:
+    head = f"This is ticket {example}. "
+    return head + (_TEXT * (size // len(_TEXT) + 1))[: max(0, size - len(head))]
 
 
-def _key(example: str) -> str:
-    return knowledge.prompt_key([Message(role="user", content=_prompt(example))])
+def _key(prompt: str) -> str:
+    return knowledge.prompt_key([Message(role="user", content=prompt)])
 
 
 def _truth(folder: Path) -> list[Delivery]:
@@ -182,13 +197,13 @@ def _truth(folder: Path) -> list[Delivery]:
 
 
 @contextmanager
-def _pinned(core: int | None) -> Iterator[None]:
-    """Processes that are started in the body stay on this core."""
-    if core is None:
+def _pinned(cores: Collection[int]) -> Iterator[None]:
+    """Processes that are started in the body stay on these cores; none are all."""
+    if not cores:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

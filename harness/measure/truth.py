@@ -84,16 +84,17 @@ def errors(pairs: Sequence[Pair]) -> Errors:
     )
 
 
-def headroom(ceiling_per_s: float, needed_per_s: float, cpu_ratio: float | None) -> float | None:
-    """How often one load process could do what is needed; None where nothing is needed.
+def headroom(ceiling_per_s: float, needed_per_s: float, cpu_ratio: float | None, core_share: float = 1.0) -> float | None:
+    """How often one load process, with `core_share` of a core, could do what is needed; None where nothing is needed.
 
-    The lesser of ceiling / needed and of a whole core / the part of it that was used. Subtle: the ceiling alone flatters. Where
-    tokens come as fast as they can, many share one look at the sockets; where they are paced, each costs several times as much.
+    The lesser of ceiling / needed and of a whole core / the part of it that was used, both as far as it has a core. Subtle:
+    the ceiling alone flatters. Where tokens come as fast as they can, many share one look at the sockets; where they are paced,
+    each costs several times as much.
     """
     if needed_per_s <= 0:
         return None
     by_rate = ceiling_per_s / needed_per_s
-    return min(by_rate, 1 / cpu_ratio) if cpu_ratio else by_rate
+    return core_share * (min(by_rate, 1 / cpu_ratio) if cpu_ratio else by_rate)
 
 
 def quantile(values: Iterable[float], q: float) -> float | None:

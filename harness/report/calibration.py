@@ -4,6 +4,7 @@ The rule: it is read from the run directory alone, and whatever it does not spea
 load, no TLS) is named beside its figures. It never makes a run INVALID: what the client did in the run itself does that.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -54,11 +55,9 @@ def sentence(held: CalibrationFigures) -> str:
         return f"Not calibrated, {held.doubts[0]}: {_RUN_IT}."
     room = f" Headroom {held.headroom:.1f}." if held.headroom is not None else ""
     doubts = f" But {'; '.join(held.doubts)}: {_RUN_IT} again." if held.doubts else ""
-    ttft, icl = (
-        _errors(name, getattr(held, f"{name.lower()}_p50_error_s"), getattr(held, f"{name.lower()}_p99_error_s"))
-        for name in ("TTFT", "ICL")
-    )
-    return f"Calibrated {str(held.created_utc)[:10]} at {held.users} users: {ttft}, {icl} from the truth.{room}{doubts}"
+    known = [name for name in ("TTFT", "ICL") if getattr(held, f"{name.lower()}_p50_error_s") is not None] or ["e2e"]
+    errors = ", ".join(_errors(name, held) for name in known)
+    return f"Calibrated {str(held.created_utc)[:10]} at {held.users} users: {errors} from the truth.{room}{doubts}"
 
 
 def windows(run: Run) -> Windows:
@@ -78,13 +77,15 @@ def chunk_rates(run: Run) -> Mapping[tuple[str, str], float]:
 def _held_against(run: Run, found: Calibration) -> CalibrationFigures:
     manifest = run.manifest
     peak = _peak(manifest)
-    users = -(-peak // manifest.workers)
+    users = math.ceil(peak / manifest.workers)
     rates = _busiest(run, peak)
     needed_per_s = max((rate for rate, _ in rates), default=None)
     level = _level(found, users)
     other = list(_other_machine(found, manifest))
     doubts = [*other, *_less_load(found, manifest, users, needed_per_s), *_not_measured(level)]
-    rooms = [truth.headroom(found.tokens.per_s, rate, cpu_ratio) for rate, cpu_ratio in rates]
+    share = min(1.0, (manifest.host.get("cores") or manifest.workers) / manifest.workers)
+    rooms = [truth.headroom(found.ceiling.per_s, rate, cpu_ratio, share) for rate, cpu_ratio in rates]
+    speaks = level.is_measured and not other
     return CalibrationFigures(
         state="doubtful" if doubts else "fresh",
         doubts=tuple(doubts),
@@ -94,10 +95,12 @@ def _held_against(run: Run, found: Calibration) -> CalibrationFigures:
         ttft_p99_error_s=level.ttft.p99_error_s,
         icl_p50_error_s=level.icl.p50_error_s,
         icl_p99_error_s=level.icl.p99_error_s,
-        ceiling_per_s=found.tokens.per_s,
-        ceiling_is_at_least=found.tokens.limited_by != "client",
+        e2e_p50_error_s=level.e2e.p50_error_s,
+        e2e_p99_error_s=level.e2e.p99_error_s,
+        ceiling_per_s=found.ceiling.per_s,
+        ceiling_is_at_least=found.ceiling.limited_by != "client",
         needed_per_s=needed_per_s,
-        headroom=None if other else min((room for room in rooms if room is not None), default=None),
+        headroom=min((room for room in rooms if room is not None), default=None) if speaks else None,
     )
 
 
@@ -120,7 +123,7 @@ def _is_at(block: Block, users: int) -> bool:
 
 
 def _level(found: Calibration, users: int) -> LevelCalibration:
-    above = [level for level in found.levels if level.users >= users]
+    above = [level for level in found.levels if found.load.of_one(level.users) >= users]
     return min(above, key=lambda level: level.users) if above else max(found.levels, key=lambda level: level.users)
 
 
@@ -141,14 +144,24 @@ def _differs(name: str, then: object, now: object) -> str | None:
 
 
 def _less_load(found: Calibration, manifest: Manifest, users: int, needed_per_s: float | None) -> Iterator[str]:
-    most = max(found.load.users)
+    load = found.load
+    most = load.of_one(max(load.users))
     if users > most:
         yield f"it was made for {most} users, and one load process of this run had {users}"
-    proven = max(level.tokens_per_s for level in found.levels)
+    if manifest.workers > load.processes:
+        yield f"it was made with --processes {load.processes}, and this run had {manifest.workers}"
+    proven = max(level.chunks_per_s for level in found.levels) / load.processes
     if needed_per_s is not None and needed_per_s > _SAME_RATE * proven:
         yield f"it was made for {wording.number(proven)} chunks/s, and one load process of this run took more"
-    if not found.load.tls and any(url.startswith("https:") for url in manifest.urls.values()):
+    if load.stream != _streams(manifest):
+        made, run = ("streamed", "not") if load.stream else ("not streamed", "streamed")
+        yield f"it was made for answers that are {made}, and those of this run are {run}"
+    if not load.tls and any(url.startswith("https:") for url in manifest.urls.values()):
         yield "it was made without TLS (--tls), which this run used"
+
+
+def _streams(manifest: Manifest) -> bool:
+    return any(each.get("stream", True) for each in manifest.scenario["endpoints"].values())
 
 
 def _not_measured(level: LevelCalibration) -> Iterator[str]:
@@ -156,7 +169,8 @@ def _not_measured(level: LevelCalibration) -> Iterator[str]:
         yield f"at {level.users} users it was not within its tolerance"
 
 
-def _errors(name: str, p50_s: float | None, p99_s: float | None) -> str:
+def _errors(name: str, held: CalibrationFigures) -> str:
+    p50_s, p99_s = (getattr(held, f"{name.lower()}_{q}_error_s") for q in ("p50", "p99"))
     return f"{name} {_signed(p50_s)} at p50 and {_signed(p99_s)} at p99"
 
 

@@ -218,7 +218,8 @@ class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):
     *_error_s     ours minus the truth there
     ceiling_per_s chunks that one load process can take in a second; at_least where something else was the limit
     needed_per_s  that one load process of the run took in a second, at the busiest endpoint of the highest level
-    headroom      the lesser of their ratio and of a whole core / the part that was used; None for another machine's ceiling
+    headroom      the lesser of their ratio and of a whole core / the part that was used; None for another machine's ceiling,
+                  and for a calibration that was not within its tolerance
     """
 
     state: Literal["none", "unreadable", "fresh", "doubtful"]
@@ -229,6 +230,8 @@ class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):
     ttft_p99_error_s: float | None = None
     icl_p50_error_s: float | None = None
     icl_p99_error_s: float | None = None
+    e2e_p50_error_s: float | None = None
+    e2e_p99_error_s: float | None = None
     ceiling_per_s: float | None = None
     ceiling_is_at_least: bool = False
     needed_per_s: float | None = None

@@ -66,8 +66,7 @@ def compose(
     known = knowledge.get(key)
     right = is_right(candidate, seed, known.example) if known else None
     seeded = f"{seed}/{candidate.seed}/{candidate.name}/{key}"
-    filler_bytes = candidate.filler_bytes
-    content = _content(known, right=bool(right)) if known else tokens.filler(filler_tokens, seeded, filler_bytes)
+    content = _content(known, right=bool(right)) if known else tokens.filler(filler_tokens, seeded)
     reasoning = tokens.filler(candidate.reasoning_tokens, f"{seeded}/reasoning")
     said = len(reasoning) + len(content)
     limit = said if ask.max_tokens is None else ask.max_tokens

@@ -43,7 +43,6 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cached_ratio      share of the prompt's tokens that usage calls cached
     reasoning_tokens  streamed before the answer, and part of the completion's tokens
     api_key           None lets everybody in
-    filler_bytes      length of each token of an answer to an unknown prompt, so that one event can be, say, 256 KB; 0: a word
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
@@ -56,7 +55,6 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reasoning_tokens: Count = 0
     tokens_per_chunk: Annotated[int, msgspec.Meta(ge=1)] = 1
     api_key: str | None = None
-    filler_bytes: Count = 0
     seed: int = 1
 
 

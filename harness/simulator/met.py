@@ -31,5 +31,6 @@ class Met:
 
 
 def _bytes(body: bytes, said: Answer) -> int:
-    """About what it takes: the body and its text, every token, and one long token where all are the same."""
-    return 1024 + 2 * len(body) + TOKEN_BYTES * said.completion_tokens + max(map(len, said.content[:1]), default=0)
+    """About what it takes: the body and its text, and every token, of which those of one answer are about as long."""
+    first = max(map(len, said.content[:1]), default=0)
+    return 1024 + 2 * len(body) + (TOKEN_BYTES + first) * said.completion_tokens

@@ -56,9 +56,7 @@ def _measure_ascii(text: str, start: int) -> tuple[int, int]:
     return words + kinds.count(b" ") - kinds.count(b" x") - kinds.count(b" y"), end
 
 
-def filler(n: int, seed: str, size: int = 0) -> list[str]:
-    """`n` tokens of words that mean nothing, the same for the same seed; with a size all alike, of so many bytes."""
-    words = random.Random(seed).choices(_WORDS, k=1 if size else n) if n else []
-    if size:
-        return [f" {words[0] * (size // len(words[0]) + 1)}"[:size]] * n if n else []
+def filler(n: int, seed: str) -> list[str]:
+    """`n` tokens of words that mean nothing, the same for the same seed."""
+    words = random.Random(seed).choices(_WORDS, k=n) if n else []
     return words[:1] + [f" {word}" for word in words[1:]]

@@ -123,17 +123,19 @@ def test_the_tolerance_is_that_of_the_client_guard(p50: tuple[int, int], p99: tu
 
 
 @pytest.mark.parametrize(
-    ("ceiling", "needed", "cpu", "expected"),
+    ("ceiling", "needed", "cpu", "share", "expected"),
     [
-        (200_000, 20_000, None, 10.0),
-        (200_000, 20_000, 0.05, 10.0),  # the rate decides
-        (200_000, 20_000, 0.4, 2.5),  # the core does
-        (200_000, 0, 0.4, None),
-        (200_000, 20_000, 0.0, 10.0),
+        (200_000, 20_000, None, 1.0, 10.0),
+        (200_000, 20_000, 0.05, 1.0, 10.0),  # the rate decides
+        (200_000, 20_000, 0.4, 1.0, 2.5),  # the core does
+        (200_000, 20_000, 0.05, 0.5, 5.0),  # two processes on one core: each may have half of it
+        (200_000, 20_000, 0.4, 0.5, 1.25),
+        (200_000, 0, 0.4, 1.0, None),
+        (200_000, 20_000, 0.0, 1.0, 10.0),
     ],
 )
 def test_headroom_is_the_lesser_of_rate_and_core(
-    ceiling: float, needed: float, cpu: float | None, expected: float | None
+    ceiling: float, needed: float, cpu: float | None, share: float, expected: float | None
 ) -> None:
     """Ceiling over needed rate, but never more than the core has left."""
-    assert expected == truth.headroom(ceiling, needed, cpu)
+    assert expected == truth.headroom(ceiling, needed, cpu, share)

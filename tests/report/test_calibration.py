@@ -1,5 +1,6 @@
 """A run held against the calibration in its directory: none, one that speaks for it, and those that do not."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,42 +23,52 @@ HOST = {"machine": "x86_64", "cores": 2}
 VERSIONS = {"locust": "2.0", "pandas": "1.0"}
 
 
-def level(users: int, tokens_per_s: float, **fields: Any) -> LevelCalibration:
+def level(users: int, chunks_per_s: float, **fields: Any) -> LevelCalibration:
     figures: dict[str, Any] = {
         "attempts": 500,
         "unmatched": 0,
         "window_s": 10.0,
         **dict.fromkeys(("ttft", "icl", "tpot", "e2e"), ERROR),
-        **dict.fromkeys(("read_lag_p50_s", "read_lag_p99_s", "coalesced_ratio", "cpu_ratio", "cpu_s_per_token"), 0.1),
+        **dict.fromkeys(("read_lag_p50_s", "read_lag_p99_s", "coalesced_ratio", "cpu_ratio", "cpu_s_per_chunk"), 0.1),
         **dict.fromkeys(("headroom", "simulator_late_p50_s", "simulator_late_p99_s"), 0.1),
         "is_measured": True,
     }
-    return LevelCalibration(users=users, tokens_per_s=tokens_per_s, **figures | fields)
+    return LevelCalibration(users=users, chunks_per_s=chunks_per_s, **figures | fields)
 
 
-def made(*levels: LevelCalibration, ceiling: float = 100_000.0, tls: bool = False, **fields: Any) -> Calibration:
+def made(
+    *levels: LevelCalibration,
+    ceiling: float = 100_000.0,
+    requests: float = 5_000.0,
+    load: Mapping[str, Any] = {},
+    **fields: Any,
+) -> Calibration:
     levels = levels or (level(2, 100.0), level(50, 2_000.0))
-    load = KnownLoad(
-        users=tuple(each.users for each in levels),
-        tokens=128,
-        gap_s=0.02,
-        seconds=10.0,
-        tls=tls,
-        simulator_core=0,
-        client_core=1,
-        priority="fifo",
-    )
-    most = Ceiling(users=64, per_s=ceiling, cpu_ratio=0.99, limited_by="client")
+    made_for: dict[str, Any] = {
+        "users": tuple(each.users for each in levels),
+        "processes": 1,
+        "prompt_bytes": 200,
+        "tokens": 128,
+        "ttft_s": 0.2,
+        "gap_s": 0.02,
+        "seconds": 10.0,
+        "stream": True,
+        "tls": False,
+        "simulator_core": 0,
+        "client_cores": (1,),
+        "priority": "fifo",
+    }
+    most, whole_answers = (Ceiling(users=64, per_s=each, cpu_ratio=0.99, limited_by="client") for each in (ceiling, requests))
     whole: dict[str, Any] = {
         "v": 1,
         "signoff": "0.0",
         "created_utc": "2026-01-01T00:00:00+00:00",
         "host": HOST,
         "versions": VERSIONS,
-        "load": load,
+        "load": KnownLoad(**made_for | load),
         "levels": levels,
         "tokens": most,
-        "requests": most,
+        "requests": whole_answers,
     }
     return Calibration(**whole | fields)
 
@@ -124,13 +135,37 @@ def test_a_run_over_tls_needs_a_calibration_over_tls(tmp_path: Path) -> None:
     urls = {"a": "https://api.example.com/v1"}
     held = calibration.figures(run(tmp_path, made(), urls=urls))
     assert ("it was made without TLS (--tls), which this run used",) == held.doubts
-    assert "fresh" == calibration.figures(run(tmp_path, made(tls=True), urls=urls)).state
+    assert "fresh" == calibration.figures(run(tmp_path, made(load={"tls": True}), urls=urls)).state
 
 
 def test_users_are_those_of_one_load_process(tmp_path: Path) -> None:
-    """Two processes share two users, so a calibration for one is enough, and the rate of each is half."""
+    """Two processes share two users, and the rate of each is half; what was made with fewer does not speak for them."""
+    found = made(level(2, 100.0), load={"processes": 2})
+    held = calibration.figures(run(tmp_path, found, workers=2))
+    assert ("fresh", 2, 0.5) == (held.state, held.users, held.needed_per_s)
+    held = calibration.figures(run(tmp_path, found))
+    assert ("it was made for 1 users, and one load process of this run had 2",) == held.doubts
     held = calibration.figures(run(tmp_path, made(level(1, 100.0)), workers=2))
-    assert ("fresh", 0.5) == (held.state, held.needed_per_s)
+    assert ("it was made with --processes 1, and this run had 2",) == held.doubts
+
+
+def test_processes_that_share_cores_have_less_room(tmp_path: Path) -> None:
+    """Four on two cores: each may have half of one, so a tenth of one leaves five times."""
+    held = calibration.figures(run(tmp_path, made(load={"processes": 4}), workers=4))
+    assert ("fresh", 5.0) == (held.state, pytest.approx(held.headroom))
+
+
+def test_a_run_without_streams_is_held_against_whole_answers(tmp_path: Path) -> None:
+    """Their ceiling is the one of requests, and of the errors there is only that of e2e."""
+    none = ErrorFigures(n=0, p50_s=0.2, p50_error_s=None, p99_s=0.4, p99_error_s=None)
+    whole = made(level(2, 100.0, ttft=none, icl=none, tpot=none), requests=2.0, load={"stream": False})
+    plain = run(tmp_path, whole)
+    endpoints = {name: {**each, "stream": False} for name, each in plain.manifest.scenario["endpoints"].items()}
+    held = calibration.figures(run(tmp_path, whole, scenario={**plain.manifest.scenario, "endpoints": endpoints}))
+    assert ("fresh", 2.0, 2.0) == (held.state, held.ceiling_per_s, held.headroom)
+    assert "at 2 users: e2e +20.0 µs at p50 and -100 µs at p99 from the truth." in calibration.sentence(held)
+    expected = "it was made for answers that are not streamed, and those of this run are streamed"
+    assert (expected,) == calibration.figures(plain).doubts
 
 
 @pytest.mark.parametrize(
@@ -147,10 +182,11 @@ def test_little_headroom_is_a_finding_that_leaves_the_run_valid(
 
 
 def test_the_ceiling_of_another_machine_is_no_headroom(tmp_path: Path) -> None:
-    """However full it was, nothing is said of it."""
-    near = run(tmp_path, made(ceiling=1.0, host={**HOST, "cores": 8}))
-    assert calibration.figures(near).headroom is None
-    assert [] == doubts(near)
+    """However full it was, nothing is said of it; nor where the calibration itself was not within its tolerance."""
+    for found in (made(ceiling=1.0, host={**HOST, "cores": 8}), made(level(2, 100.0, is_measured=False), ceiling=1.0)):
+        near = run(tmp_path, found)
+        assert calibration.figures(near).headroom is None
+        assert [] == doubts(near)
 
 
 def test_the_record_comes_back_as_it_was_written(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What the simulator remembers of requests, and that it forgets."""
 
+import msgspec
+
 from harness.records import Message
 from harness.simulator.answer import NOTHING, Ask
 from harness.simulator.http1 import Request
@@ -34,3 +36,11 @@ def test_memory_is_bounded_and_the_oldest_is_forgotten_first() -> None:
         assert met.get(asking(body)) is None
     met.keep(asking(b"after"), ASK, NOTHING)
     assert (ASK, NOTHING) == met.get(asking(b"after"))
+
+
+def test_large_tokens_count_each() -> None:
+    """An answer of ten tokens of 1 KB does not fit where one of them would."""
+    met = Met(most_bytes=10_000)
+    for count, found in ((1, True), (10, False)):
+        met.keep(asking(b"%d" % count), ASK, msgspec.structs.replace(NOTHING, content=["y" * 1024] * count))
+        assert found == (met.get(asking(b"%d" % count)) is not None)

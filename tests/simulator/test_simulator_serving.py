@@ -7,7 +7,11 @@ from typing import Any
 
 import httpx
 import httpx_sse
+import msgspec
 import pytest
+
+from harness.records import Message
+from harness.simulator.knowledge import Known, prompt_key
 
 EXACT = {"ttft": {"median_s": 0.005}, "itl": {"median_s": 0.001}}
 PROMPT = [{"role": "user", "content": "Is the hail damage covered?"}]  # five tokens
@@ -203,9 +207,11 @@ def test_failures_look_like_failures(served: Any) -> None:
 
 def test_large_events_and_requests_pass(start: Any) -> None:
     """A token of 256 KB is one event, whole in both modes, and a prompt of 1 MB is counted to the last token."""
-    profile = {"name": "large", "model": "m", "filler_bytes": 256 << 10, "ttft": {"median_s": 0.0}, "itl": {"median_s": 0.001}}
-    simulator = start(filler_tokens=4, candidates=[profile])
-    long = {"model": "m", "messages": [{"role": "user", "content": "word " * 200_000}]}
+    profile = {"name": "large", "model": "m", "accuracy": 1.0, "ttft": {"median_s": 0.0}, "itl": {"median_s": 0.001}}
+    prompt = "word " * 200_000
+    known = Known("e", prompt_key([Message("user", prompt)]), right="y" * (4 * 256 << 10), wrong="", token_chars=256 << 10)
+    simulator = start(candidates=[profile], knowledge=[msgspec.to_builtins(known)])
+    long = {"model": "m", "messages": [{"role": "user", "content": prompt}]}
     with httpx.Client(base_url=simulator.urls["large"], trust_env=False) as client:
         whole = client.post("/chat/completions", json=long).json()
         with httpx_sse.connect_sse(client, "POST", "/chat/completions", json={**long, "stream": True}) as source:

@@ -44,9 +44,3 @@ def test_a_long_text_is_counted_in_pieces(word: str) -> None:
     breaths: list[None] = []
     assert len(tokens.cut(text)) == tokens.count(text, lambda: breaths.append(None))
     assert len(breaths) == (2 if text.isascii() else 10)
-
-
-@given(st.integers(min_value=0, max_value=5), st.integers(min_value=1, max_value=300))
-def test_filler_of_a_size_has_it(n: int, size: int) -> None:
-    """So many tokens, each of so many bytes."""
-    assert [size] * n == [len(token.encode()) for token in tokens.filler(n, "s", size)]

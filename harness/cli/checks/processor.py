@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from harness.cli.checks.check import Check, kernel_text, warn_if
+from harness.cli.checks.check import Check, Planned, counted, kernel_text, warn_if
 
+CORES = Path("/sys/devices/system/cpu")
 WATCHED_S = 1.0
 STEAL_RATIO = 0.01
 BUSY_CORES = 0.25
+NAMED = 3  # cores in a line
 _IDLE = (3, 4)  # of the columns in /proc/stat: idle, and waiting for a disk
 _STEAL = 7
 
@@ -22,13 +24,20 @@ class Spent(NamedTuple):
     stolen_ratio: float
 
 
-def cores() -> Check:
-    usable = usable_cores()
-    limit = quota()
-    found = f"{usable} usable" + ("" if limit is None else f", limited by a control group to {limit:g}")
-    why = "one core makes load and another one merges; a throttled core stands still for up to 0.1 s at a time"
-    lacking = usable < 2 or (limit is not None and limit < usable)
-    return warn_if(lacking, "cores", found, why, "use two or more cores, without a CPU quota")
+class Quota(NamedTuple):
+    """A CPU limit in cores, and the control group that has it."""
+
+    cores: float
+    group: str
+
+
+def cores(planned: Planned) -> Check:
+    usable, limit, needed = usable_cores(), quota(), planned.processes + 1
+    found = f"{usable} usable" + ("" if limit is None else f", limited to {limit.cores:g} by the control group {limit.group}")
+    found += f", and {counted(planned.processes, 'load process')} need{'s' if planned.processes == 1 else ''} {needed}"
+    why = "each load process needs a core, and one merges; a throttled core stands still for up to 0.1 s at a time"
+    lacking = usable < needed or (limit is not None and limit.cores < usable)
+    return warn_if(lacking, "cores", found, why, f"use {needed} or more cores, without a CPU quota")
 
 
 def idleness() -> Check:
@@ -36,7 +45,7 @@ def idleness() -> Check:
     why = "whoever uses the load process's core makes it read late; what a host takes stops every process at once"
     spent = watched(WATCHED_S)
     if spent is None:
-        return Check("other load", "ok", "not readable here: no /proc/stat", why)
+        return Check("other load", "none", "no /proc/stat to read here", why)
     took = f"the host of this machine took {100 * spent.stolen_ratio:.1f} %"
     found = f"for {WATCHED_S:g} s other processes used {spent.busy_cores:.2f} cores, {took}"
     remedy = "stop what else runs; on a virtual machine, take a type with dedicated cores"
@@ -45,34 +54,38 @@ def idleness() -> Check:
 
 
 def governor() -> Check:
-    files = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
-    governors = {text for file in files if (text := kernel_text(str(file)))}
+    files = sorted(CORES.glob("cpu[0-9]*/cpufreq/scaling_governor"), key=lambda file: (len(str(file)), file))
+    governors = {file.parts[-3]: text for file in files if (text := kernel_text(str(file)))}
     why = "a clock rate that follows the load makes the first requests after a pause slower"
-    if governors <= {"performance"}:
-        found = "performance" if governors else "not readable: this is the host's business in a virtual machine"
-        return Check("CPU governor", "ok", found, why)
-    return Check("CPU governor", "warn", ", ".join(sorted(governors)), why, "cpupower frequency-set -g performance")
+    if not governors:
+        return Check("CPU governor", "none", "no core says: in a virtual machine it is the host's business", why)
+    others = {core: governor for core, governor in governors.items() if governor != "performance"}
+    if not others:
+        return Check("CPU governor", "ok", "performance", why)
+    places = ", ".join([*others][:NAMED]) + (", ..." if len(others) > NAMED else "")
+    found = f"{', '.join(sorted({*others.values()}))} on {len(others)} of {len(governors)} cores ({places})"
+    return Check("CPU governor", "warn", found, why, "cpupower frequency-set -g performance")
 
 
 def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def quota() -> float | None:
-    """The smallest CPU limit, in cores, of our control group and of those around it; None where there is none."""
-    return min((limit for limit in _limits() if limit is not None), default=None)
+def quota() -> Quota | None:
+    """The smallest CPU limit of our control group and of those around it; None where there is none."""
+    return min((Quota(limit, group) for limit, group in _limits() if limit is not None), default=None)
 
 
-def _limits() -> Iterator[float | None]:
+def _limits() -> Iterator[tuple[float | None, str]]:
     for line in (kernel_text("/proc/self/cgroup") or "0::/").splitlines():
         _, controllers, path = line.split(":", 2)
         for group in (PurePosixPath(path), *PurePosixPath(path).parents):
             if not controllers:
-                yield _ratio(kernel_text(f"/sys/fs/cgroup{group}/cpu.max".replace("//", "/")))
+                yield _ratio(kernel_text(f"/sys/fs/cgroup{group}/cpu.max".replace("//", "/"))), str(group)
             elif "cpu" in controllers.split(","):
                 folder = f"/sys/fs/cgroup/{controllers}{group}"
                 parts = [kernel_text(f"{folder}/cpu.cfs_{name}_us".replace("//", "/")) for name in ("quota", "period")]
-                yield _ratio(" ".join(filter(None, parts)))
+                yield _ratio(" ".join(filter(None, parts))), str(group)
 
 
 def _ratio(text: str | None) -> float | None:

@@ -1,0 +1,105 @@
+"""The load that `signoff calibrate` is asked for: its own, or that of a scenario, as far as it sets what measuring costs.
+
+The rule: of several endpoints the one counts that makes more work; what nobody says is as in `Plan`.
+"""
+
+import math
+from collections.abc import Iterator
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from harness import scenario_file
+from harness.errors import HarnessError
+from harness.loadgen import prepare
+from harness.scenario import Endpoint, Simulated
+from harness.scenario_file import Loaded
+from harness.simulator import knowledge, tokens
+
+MOST_USERS = 100_000
+MOST_PROMPT_BYTES = 1_000_000
+LONGEST_ANSWER_S = 120.0
+LONG_ANSWER_S = 10.0  # of a scenario: a longer answer is the same load for longer
+LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+class Plan(NamedTuple):
+    """Answers of `tokens` chunks, `gap_s` apart, the first of them after `ttft_s`."""
+
+    users: tuple[int, ...] = (50, 500)
+    processes: int = 1
+    prompt_bytes: int = 200
+    tokens: int = 128
+    ttft_s: float = 0.2
+    gap_s: float = 0.02
+    seconds: float = 10.0
+    stream: bool = True
+    tls: bool = False
+
+    @property
+    def answer_s(self) -> float:
+        """About how long one answer takes."""
+        return self.ttft_s + self.tokens * self.gap_s
+
+
+def planned(scenario: str | None, **said: Any) -> Plan:
+    """What is said wins over the scenario, and None is not said.
+
+    Raises HarnessError for a load that means nothing, or would take hours.
+    """
+    shape = Plan() if scenario is None else of_scenario(scenario_file.load(scenario))
+    plan = shape._replace(**{name: value for name, value in said.items() if value is not None})
+    users, sizes = f"whole numbers from 1 to {MOST_USERS:,}", f"1 to {MOST_PROMPT_BYTES:,} bytes"
+    gap_ms = round(1000 * plan.gap_s, 6)
+    _check(all(1 <= each <= MOST_USERS for each in plan.users), "--users", plan.users, users)
+    _check(1 <= plan.prompt_bytes <= MOST_PROMPT_BYTES, "--prompt-bytes", plan.prompt_bytes, sizes)
+    _check(plan.tokens >= 2, "--tokens", plan.tokens, "2 or more: an answer of one token has no gap")
+    _check(math.isfinite(gap_ms) and gap_ms >= 0, "--gap-ms", gap_ms, "milliseconds, for example 20")
+    _check(math.isfinite(plan.seconds) and plan.seconds > 0, "--seconds", plan.seconds, "a time to measure, for example 10")
+    _check(
+        plan.answer_s <= LONGEST_ANSWER_S,
+        "--tokens and --gap-ms",
+        f"{plan.tokens} tokens, {gap_ms:g} ms apart, make an answer of {plan.answer_s:.0f} s",
+        f"at most {LONGEST_ANSWER_S:.0f} s: fewer tokens at the same gap are the same load",
+    )
+    return plan._replace(users=tuple(sorted(set(plan.users))))
+
+
+def of_scenario(loaded: Loaded) -> Plan:
+    """Its levels, the mean size of its prompts and answers, whether it streams and over TLS; its pace where it is simulated.
+
+    A right answer's length is that of the reference or the expected value, and `max_tokens` where the data set has neither.
+    """
+    endpoints = list(loaded.scenario.endpoints.values())
+    examples = prepare.sampled(loaded)
+    calls = prepare.calls_of(loaded.scenario, examples)
+    known = knowledge.build({each.id: (each, call) for each, call in zip(examples, calls, strict=True)}, seed=0)
+    limit = max((limit for each in endpoints for limit in _limits(each)), default=None)
+    said = math.ceil(fmean(tokens.count(each.right) for each in known)) if known else limit or Plan().tokens
+    pace = min((each.simulated or Simulated() for each in endpoints), key=_gap_s)
+    chunks = math.ceil((min(said, limit or said) + pace.reasoning_tokens) / pace.tokens_per_chunk)
+    ttft_s, gap_s = pace.ttft.median_s, _gap_s(pace)
+    return Plan(
+        users=loaded.scenario.load.levels,
+        prompt_bytes=math.ceil(fmean(sum(len(each.content.encode()) for each in call.messages) for call in calls)),
+        tokens=max(2, min(chunks, int(LONG_ANSWER_S / gap_s) if gap_s else chunks)),
+        ttft_s=ttft_s,
+        gap_s=gap_s,
+        stream=any(each.stream for each in endpoints),
+        tls=any((each.base_url or "").startswith("https:") for each in endpoints),
+    )
+
+
+def _limits(endpoint: Endpoint) -> Iterator[int]:
+    for asked in (endpoint.parameters, endpoint.extra_body):
+        yield from (asked[name] for name in LIMITS if isinstance(asked.get(name), int))
+
+
+def _gap_s(pace: Simulated) -> float:
+    """Between two chunks."""
+    return pace.itl.median_s * pace.tokens_per_chunk
+
+
+def _check(holds: bool, where: str, value: object, remedy: str) -> None:
+    if not holds:
+        what = value if isinstance(value, str) else f"{value!r} cannot be calibrated for"
+        raise HarnessError(str(what), where=where, remedy=remedy)
