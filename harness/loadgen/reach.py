@@ -103,7 +103,7 @@ class Reach:
         rest = deque(addresses)
         try:
             while winner is None:
-                if rest and (self._is_slow or all(trial.code is not None for trial in self.trials)):
+                if rest and (self._is_slow or not self.trials or self.trials[-1].code is not None):
                     self._begin(rest.popleft(), delay_s if rest else None)
                 elif all(trial.code is not None for trial in self.trials):
                     break

@@ -166,13 +166,13 @@ def test_the_peers_time_has_a_deadline(late: Drain) -> None:
         began_ns = time.monotonic_ns()
         exchange = ask(transport, port, scheme="https", connect=0.3)
     assert Ending.TIMEOUT_CONNECT is exchange.ending
-    assert 0.3 + 2 * LATE_S <= (exchange.done_ns - began_ns) / 1e9 < 0.3 + 3 * LATE_S
+    assert 0.3 + 2 * LATE_S <= (exchange.done_ns - began_ns) / 1e9 < 1.5
 
 
-@pytest.mark.parametrize("users", [30])
-def test_a_crowd_that_shakes_hands_meets_no_deadline(drain: Drain, authority: tuple[trustme.CA, Path], users: int) -> None:
+def test_a_crowd_that_shakes_hands_meets_no_deadline(drain: Drain, authority: tuple[trustme.CA, Path]) -> None:
     """Their handshakes are 1.2 s of work of ours; nobody waits for the peer as long as its deadline of 0.5 s allows."""
     ca, file = authority
+    users = 30
     trusting = context(Tls(ca_file=file))
     trusting.sslobject_class = Laborious
     shared = Resolver()
