@@ -111,7 +111,7 @@ class Ending(enum.StrEnum):
 
 
 class Deadlines(Frozen, frozen=True):
-    """Absolute limits of one attempt, in seconds, each from `sent` (connect: from the first step of connecting).
+    """Absolute limits of one attempt, in seconds, each from `sent` (connect: of what we wait for others before it).
 
     idle runs from the last token, not from the last byte: keep-alive comments and drips reset none of these.
     """
@@ -202,8 +202,11 @@ class LateJoin(Frozen, frozen=True, array_like=True):
 class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
-    dns_ns          look-up, connect, the proxy's answer to CONNECT and TLS, each where this attempt opened its connection, and
-                    `address` is what it connected to: the proxy's, where there is one
+    dns_ns          look-up, connect, the proxy's answer to CONNECT and TLS, each where this attempt opened its connection: what
+                    the others took, without our own work and wait for a turn. A look-up that several attempts share is in one
+                    of them; connect is of the address that accepted, to the drain that saw it; TLS and proxy are from each
+                    flight of ours to the arrival of the last bytes of the answer. `address` is what it connected to: the
+                    proxy's, where there is one
     rtt_ns          round trip as the kernel has it at the end of the attempt, smoothed, and the least of the last minutes; of
                     the TCP connection, so to the proxy or load balancer that ends it
     retransmits     segments of ours that were sent again since the attempt before on this connection (or since it was opened,

@@ -82,7 +82,7 @@ class Drain:
         exchange.waker = self.wake
         self._run()
         # Of one that begins again a deadline runs already, and may have passed.
-        soonest_ns = min(self.clock.now_ns + exchange.shortest_ns, exchange.due()[0])
+        soonest_ns = min(self.clock.now_ns + exchange.shortest_ns, exchange.due(self.clock.now_ns)[0])
         exchange.check_ns = max(soonest_ns, self._checked * CHECK_NS)
         self._due[exchange.check_ns // CHECK_NS].add(exchange)
 

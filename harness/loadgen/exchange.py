@@ -60,9 +60,10 @@ class Exchange:
     Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
     as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any more;
     at `decode_at` decoding has to be seen to. `late` has pairs: the stamp of a read that came late, and the ns since its socket
-    was last found empty. Where the connection was closed before a response, that was not before `open_ns`. `waiting_for`
-    names the step of opening the connection, and `address` is where that led. `bug` is an exception of ours, to be raised in
-    the user's greenlet; it is never the endpoint's fault.
+    was last found empty. Where the connection was closed before a response, that was not before `open_ns`. `waiting_for` names
+    the step of opening the connection, and `address` is where that led. `turn_ns` is since when opening it has waited for us
+    and not for the peer, as it does when it begins, and None else. `bug` is an exception of ours, to be raised in the user's
+    greenlet; it is never the endpoint's fault.
     """
 
     __slots__ = (
@@ -107,6 +108,7 @@ class Exchange:
         "stale_retry",
         "stamps_ns",
         "tls_ns",
+        "turn_ns",
         "unstamped",
         "waiting_for",
         "waker",
@@ -114,6 +116,7 @@ class Exchange:
 
     def __init__(self, sink: Sink, deadlines: Deadlines, now_ns: int, method: str = "POST") -> None:
         self.sink, self.deadlines, self.begun_ns = sink, deadlines, now_ns
+        self.turn_ns: int | None = now_ns
         self.parser = ResponseParser(method)
         self._method = method
         self.check_ns = now_ns
@@ -158,6 +161,12 @@ class Exchange:
             waiter.get()
         finally:
             self._waiter = None
+
+    def their_turn(self, now_ns: int) -> None:
+        """The peer has to act: the connect deadline goes on, and none of it is used up by what we took."""
+        if self.turn_ns is not None:
+            self.begun_ns += max(0, now_ns - self.turn_ns)
+            self.turn_ns = None
 
     def decode(self) -> None:
         """Hand to the sink all that has been read; after the ending, also that there is no more."""
@@ -232,7 +241,7 @@ class Exchange:
         self._first_sent_ns = self.sent_ns
         self.ending = self.done_ns = self.detail = self.sent_ns = self.open_ns = None
         self.may_wait = False
-        self.begun_ns = now_ns
+        self.begun_ns = self.turn_ns = now_ns
 
     # the drain's side ------------------------------------------------------------------------------------------------
 
@@ -241,6 +250,12 @@ class Exchange:
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             self.waker(waiter)
+
+    def our_turn(self, at_ns: int) -> None:
+        """The peer has done its part of the opening: until `their_turn` the connect deadline stands still. Wakes the user."""
+        if self.turn_ns is None:
+            self.turn_ns = at_ns
+        self.wake()
 
     def end(self, ending: Ending, now_ns: int, detail: str | None = None) -> None:
         """The first ending counts; one that has been read already comes before what is only noticed now."""
@@ -256,11 +271,12 @@ class Exchange:
         self.bug = self.bug or bug
         self.end(Ending.CANCELLED, now_ns, f"internal error: {bug!r}")
 
-    def due(self) -> tuple[int, Ending]:
+    def due(self, now_ns: int) -> tuple[int, Ending]:
         """The deadline that holds as far as what has been decoded tells, and what the exchange ends in when it has passed."""
         limits, first_ns = self.deadlines, self._first_sent_ns or self.sent_ns
         if self.sent_ns is None:
-            connect = self.begun_ns + _ns(limits.connect), Ending.TIMEOUT_CONNECT
+            ours_ns = 0 if self.turn_ns is None else max(0, now_ns - self.turn_ns)
+            connect = self.begun_ns + ours_ns + _ns(limits.connect), Ending.TIMEOUT_CONNECT
             return connect if first_ns is None else min(connect, (first_ns + _ns(limits.total), Ending.TIMEOUT_TOTAL))
         assert first_ns is not None, "that of this sending, if of no other"
         total = first_ns + _ns(limits.total), Ending.TIMEOUT_TOTAL
@@ -277,10 +293,10 @@ class Exchange:
         """End the exchange if a deadline has passed; else `check_ns` says when to look again."""
         if self.ending is not None:
             return
-        due_ns, ending = self.due()
+        due_ns, ending = self.due(now_ns)
         if due_ns <= now_ns:
             self.decode()  # a later token may wait in there
-            due_ns, ending = self.due()
+            due_ns, ending = self.due(now_ns)
         if due_ns <= now_ns:
             awaited = f": waited for {self.waiting_for}" if ending is Ending.TIMEOUT_CONNECT and self.waiting_for else ""
             self.end(ending, now_ns, f"no progress within {ending.removeprefix('timeout_')} deadline{awaited}")

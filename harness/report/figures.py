@@ -192,7 +192,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     retransmits       segments of ours that were sent again; out_of_order: segments that came before an earlier one
     disturbed         attempts with either of them
     opened            connections that were opened in any phase, and by address; dns_s to tls_s are of these, and `missing` in
-                      them are those that did without the step
+                      them are those that did without the step: of dns_s, those that had the answer from an earlier look-up
     """
 
     rtt_s: Distribution

@@ -68,8 +68,9 @@ def test_a_failure_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Resolver(told.append)
 
     def addresses() -> list[str]:
-        shared.lookup("late.test", 1).get()
-        return [address.sockaddr[0] for address in shared.addresses("late.test", 1)]
+        result = shared.lookup("late.test", 1)
+        result.get()
+        return [address.sockaddr[0] for address in shared.known("late.test", 1, result).addresses]
 
     def unknown(*_: object) -> object:
         raise socket.gaierror(-2, "Name or service not known")

@@ -125,9 +125,9 @@ def test_what_is_sent_again_keeps_its_first_deadline() -> None:
     exchange = Exchange(Bytes(), Deadlines(connect=20, headers=20, total=10), 0)
     exchange.sent_ns = 2 * NS
     exchange.restart(3 * NS)
-    assert (12 * NS, Ending.TIMEOUT_TOTAL) == exchange.due()
+    assert (12 * NS, Ending.TIMEOUT_TOTAL) == exchange.due(3 * NS)
     exchange.sent_ns = 4 * NS
-    assert (12 * NS, Ending.TIMEOUT_TOTAL) == exchange.due()
+    assert (12 * NS, Ending.TIMEOUT_TOTAL) == exchange.due(4 * NS)
 
 
 @pytest.mark.parametrize("left_ns", [100 * MS, -100 * MS])
