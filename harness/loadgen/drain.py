@@ -46,6 +46,7 @@ class Drain:
     def __init__(self) -> None:
         self.clock = KernelClock()
         self.bugs: list[BaseException] = []
+        self.shortages: list[str] = []  # why a socket could not be had, once for each
         self.exchanges: set[Exchange] = set()
         self._poller = monkey.get_original("select", "epoll")() if EPOLL else monkey.get_original("select", "poll")()
         self._sockets: dict[int, Socket] = {}

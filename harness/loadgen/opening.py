@@ -7,6 +7,7 @@ each step's time ends when the peer's part of it came, whenever our turn is. The
 
 import _socket
 import errno
+import os
 import ssl
 import time
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from harness.kernel_clock import ANCILLARY_BYTES
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
 from harness.loadgen.proxy import Proxy, ProxyError, Tunnel, authority
-from harness.loadgen.reach import Reach
+from harness.loadgen.reach import SHORT, Reach
 from harness.loadgen.resolver import Address, Resolver
 from harness.records import Ending
 
@@ -132,6 +133,7 @@ class Opening:
         reach = Reach(self._drain, self._exchange, self._whose)
         taken = reach.run(self._resolve(resolver, there.host, there.port), self._wait)
         if taken is None:
+            self._note_shortage(reach)
             refused = any(trial.code == errno.ECONNREFUSED for trial in reach.trials)
             words = reach.failures or "the name has no address"
             raise _OpeningError(Ending.REFUSED if refused else Ending.CONNECT, f"{self._whose}{words}")
@@ -141,6 +143,13 @@ class Opening:
         resolver.worked(there.host, there.port, taken.address)
         self._exchange.connect_ns = taken.ended_ns - taken.began_ns
         self._exchange.address = taken.address.sockaddr[0]
+
+    def _note_shortage(self, reach: Reach) -> None:
+        """Where it is this process that has no socket left, the endpoint was not even asked, and the run is no good."""
+        short = next((trial.code for trial in reach.trials if trial.code in SHORT), None)
+        if short is not None:
+            self._drain.shortages.append(os.strerror(short))
+            raise _OpeningError(Ending.CANCELLED, f"signoff could not open a socket: {os.strerror(short)}")
 
     def _resolve(self, resolver: Resolver, host: str, port: int) -> list[Address]:
         self._exchange.waiting_for = f"{self._whose}the address of {host}"

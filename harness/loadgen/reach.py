@@ -20,6 +20,7 @@ from harness.loadgen.exchange import Exchange
 from harness.loadgen.proxy import authority
 from harness.loadgen.resolver import Address
 
+SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})  # of what this machine gives us
 DELAY_S = 0.25  # "Connection Attempt Delay", RFC 8305 section 5
 
 
@@ -35,9 +36,9 @@ class Trial:
         try:
             self.socket = _socket.socket(address.family, socket.SOCK_STREAM)
         except OSError as failed:
-            if failed.errno != errno.EAFNOSUPPORT:  # a name may have addresses of a kind that this machine has not
+            if failed.errno != errno.EAFNOSUPPORT and failed.errno not in SHORT:
                 raise
-            self.code = failed.errno
+            self.code = failed.errno  # a name may also have addresses of a kind that this machine has not
         else:
             self._connect(self.socket)
 

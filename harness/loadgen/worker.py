@@ -293,6 +293,16 @@ def _findings(drain: Drain) -> list[Finding]:
                 invalid=True,
             )
         )
+    if drain.shortages:
+        found.append(
+            Finding(
+                code="client_limited",
+                what=f"{len(drain.shortages)} connections were not opened, for this machine refused: {drain.shortages[0]}",
+                why="those attempts never came to the endpoint, and the level was not held",
+                remedy="raise the limit on open files (ulimit -n; see `signoff doctor`), or use more processes (--processes)",
+                invalid=True,
+            )
+        )
     clock = drain.clock
     if clock.steps:
         found.append(

@@ -1,7 +1,10 @@
 """What a load-making process may use: memory at 200 users, and nothing that stays of requests which were cut off."""
 
 import json
+import resource
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from running import Running, memory_mb, open_files, running
@@ -42,12 +45,16 @@ class Watched:
         return started
 
 
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
-    folder = tmp_path_factory.mktemp("crowd")
+def write(folder: Path) -> None:
     (folder / "scenario.yaml").write_text(SCENARIO)
     rows = [{"id": f"q{n}", "prompt": f"Question {n}?", "reference": f"{n} " + "so " * WORDS} for n in range(20)]
     (folder / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    folder = tmp_path_factory.mktemp("crowd")
+    write(folder)
     with running(folder, folder) as run:
         return Watched(run)
 
@@ -71,3 +78,21 @@ def test_cut_requests_leave_no_socket(watched: Watched) -> None:
     first_alone, crowd, other_alone = (watched.files[started] for started in (1, 1 + USERS, 2 + USERS))
     assert USERS - 1 == crowd - first_alone
     assert first_alone == other_alone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process is set by prlimit")
+def test_a_process_without_sockets_left(tmp_path: Path) -> None:
+    """Those attempts never came to the endpoint: they are no failures of it, the run is INVALID, and says what to raise."""
+    write(tmp_path)
+    with running(tmp_path, tmp_path) as run:
+        run.until_journal_says('"t":"start"')
+        (worker,) = run.workers
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (open_files(worker) + 20,) * 2)
+        assert 4 == run.end(limit_s=30), run.err
+        summary = json.loads((run.run / "summary.json").read_bytes())
+        ends = [each.end for each in results.read_run(run.run).attempts if each.end is not None]
+    said = next(each for each in summary["findings"] if "Too many open files" in each["what"])
+    assert ("client_limited", True) == (said["code"], said["invalid"])
+    assert "ulimit -n" in said["remedy"]
+    short = [end for end in ends if "could not open a socket" in (end.error or "")]
+    assert {"cancelled"} == {end.kind for end in short}
