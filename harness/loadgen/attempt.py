@@ -1,6 +1,7 @@
 """From an exchange that has ended to the journal's line: the one place where wire, stamps and record meet."""
 
 import hashlib
+import itertools
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -59,16 +60,24 @@ class Asked(NamedTuple):
 
     def clean(self, text: str | None) -> str | None:
         """Providers and proxies echo secrets: ours are never written down, nor is a part of one, so they go before any cut."""
-        if text is not None:
-            for spelled in self._spelled:
-                text = text.replace(spelled, HIDDEN)
-        return text
+        return None if text is None else self._cleaned(text)
 
     def cleaned(self, texts: Iterable[str]) -> Iterator[str]:
-        """The same for a text that comes in pieces, across which a secret may lie."""
+        """The same for a text that comes in pieces, across which a secret may lie; most come in one."""
+        texts = iter(texts)
+        head = list(itertools.islice(texts, 2))
+        if len(head) < 2:
+            yield from map(self._cleaned, head)
+            return
+        texts = itertools.chain(head, texts)
         for spelled in self._spelled:
             texts = replaced(texts, spelled, HIDDEN)
         yield from texts
+
+    def _cleaned(self, text: str) -> str:
+        for spelled in self._spelled:
+            text = text.replace(spelled, HIDDEN)
+        return text
 
     @property
     def _spelled(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import msgspec
 from harness.records import Usage
 from harness.wire.inflate import ENCODINGS, Inflater
 from harness.wire.limits import BODY_BYTES, OversizeError
-from harness.wire.pieces import cut, mended
+from harness.wire.pieces import PIECE_CHARS, cut, mended
 from harness.wire.reading import Dialect, ProviderError, Reading
 from harness.wire.sse import SseDecoder, plain_events
 
@@ -118,7 +118,8 @@ class Transcript:
 
     def pieces(self) -> Iterator[str]:
         """The visible answer by pieces, none of them empty: no step is long, and a long answer is not held twice."""
-        return mended(cut(itertools.chain(self._joined, self._text)))
+        short = sum(map(len, self._text)) < PIECE_CHARS  # as nearly always: joined, not looked at one by one
+        return mended(cut((*self._joined, "".join(self._text)) if short else itertools.chain(self._joined, self._text)))
 
     @property
     def reasoning(self) -> str:
