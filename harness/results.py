@@ -1,7 +1,7 @@
 """The run directory: the only interface between making load, grading, pricing and reporting.
 
-Journals are append-only, one `os.write` and one CRC per line, so a killed worker loses no finished attempt; every other file
-is written whole, to a temporary name, synced and renamed.
+Journals are append-only, one `os.write` (more for a long answer) and one CRC per line, so a killed worker loses no finished
+attempt; every other file is written whole, to a temporary name, synced and renamed.
 """
 
 import os
@@ -31,6 +31,7 @@ from harness.records import (
 )
 
 MANIFEST, SCORES, SUMMARY, CALIBRATION = "manifest.json", "scores.jsonl", "summary.json", "calibration.json"
+WRITE_BYTES = 8_192  # of a long line that are not kept until more come
 _CRC = b',"crc":"%08x"}\n'
 _CRC_BYTES = len(b',"crc":"00000000"}')
 
@@ -63,11 +64,15 @@ class Run:
 
 
 class LineLog:
-    """An append-only file of JSON lines. Not buffered: when `write` returns, a killed process has not lost the line."""
+    """An append-only file of JSON lines. Not buffered: when `write` returns, a killed process has not lost the line.
+
+    A line that could not be written to its end is closed before the next one begins: it is torn, and spoils no other.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._encode = msgspec.json.Encoder().encode
+        self._is_open = False
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as failed:
@@ -75,15 +80,45 @@ class LineLog:
 
     def write(self, record: msgspec.Struct) -> None:
         body = self._encode(record)
-        line = body[:-1] + _CRC % zlib.crc32(body)
+        self._end_torn()
+        self._append(body[:-1] + _CRC % zlib.crc32(body))
+
+    def write_long(self, record: msgspec.Struct, texts: Iterable[str]) -> Iterator[None]:
+        """The line of `record`, whose last field is "", with these texts, joined, in there: the bytes that `write` would write.
+
+        Goes on while it is iterated, a write at a time: no step is long and no long line is held. Until it has ended, no other
+        line may be written.
+        """
+        body = self._encode(record)
+        if not body.endswith(b'""}'):
+            raise ValueError("the last field of the record is no empty text")
+        self._end_torn()
+        held, crc = body[:-2], 0
+        for text in texts:
+            if len(held) > WRITE_BYTES:
+                self._append(held, ends=False)
+                crc = zlib.crc32(held, crc)
+                yield
+                held = b""
+            held += memoryview(self._encode(text))[1:-1]
+        held += b'"'
+        self._append(held + _CRC % zlib.crc32(b"}", zlib.crc32(held, crc)))
+
+    def _end_torn(self) -> None:
+        if self._is_open:
+            self._append(b"\n")
+
+    def _append(self, data: bytes, *, ends: bool = True) -> None:
+        self._is_open = True
         try:
-            written = os.write(self._fd, line)
+            written = os.write(self._fd, data)
         except OSError as failed:
             raise _storage(self._path, failed) from failed
-        if written != len(line):
+        if written != len(data):
             raise StorageError(
-                f"only {written} of {len(line)} bytes were written", where=str(self._path), remedy="is the disk full?"
+                f"only {written} of {len(data)} bytes were written", where=str(self._path), remedy="is the disk full?"
             )
+        self._is_open = not ends
 
     def sync(self) -> None:
         """Force to disk what has been written: only a power cut can lose a line before this."""

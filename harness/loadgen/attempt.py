@@ -1,23 +1,29 @@
 """From an exchange that has ended to the journal's line: the one place where wire, stamps and record meet."""
 
 import hashlib
+import itertools
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from harness.loadgen.exchange import Exchange
+from harness.errors import StorageError
+from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.measure import histogram, holes, timing
 from harness.measure.histogram import Values
 from harness.records import Answer, AttemptEnd, AttemptStart, LateJoin
+from harness.results import LineLog
 from harness.wire.limits import ERROR_CHARS
 from harness.wire.outcome import classify
+from harness.wire.pieces import replaced
 from harness.wire.reading import Dialect
 from harness.wire.transcript import Transcript
 
 DRAIN_LIMIT = "still in flight at the drain limit"
+HIDDEN = "[key]"
 NO_FIRST_TOKEN = frozenset({"not_streamed", "buffered"})
 OF_THE_NETWORK = (
     *("dns_ns", "connect_ns", "proxy_ns", "tls_ns", "address"),
@@ -36,9 +42,11 @@ class Window(NamedTuple):
 
 
 class Finished(NamedTuple):
+    """`answer` is None where there is none, and where `steps` have written it."""
+
     end: AttemptEnd
-    answer: Answer | None
     icl_ns: Values
+    answer: Answer | None = None
 
 
 class Asked(NamedTuple):
@@ -52,16 +60,110 @@ class Asked(NamedTuple):
 
     def clean(self, text: str | None) -> str | None:
         """Providers and proxies echo secrets: ours are never written down, nor is a part of one, so they go before any cut."""
-        if text is not None:
-            for secret in self.hidden if self.key is None else (self.key, *self.hidden):
-                for spelled in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
-                    text = text.replace(spelled, "[key]")
+        return None if text is None else self._cleaned(text)
+
+    def cleaned(self, texts: Iterable[str]) -> Iterator[str]:
+        """The same for a text that comes in pieces, across which a secret may lie; most come in one."""
+        texts = iter(texts)
+        head = list(itertools.islice(texts, 2))
+        if len(head) < 2:
+            yield from map(self._cleaned, head)
+            return
+        texts = itertools.chain(head, texts)
+        for spelled in self._spelled:
+            texts = replaced(texts, spelled, HIDDEN)
+        yield from texts
+
+    def _cleaned(self, text: str) -> str:
+        for spelled in self._spelled:
+            text = text.replace(spelled, HIDDEN)
         return text
+
+    @property
+    def _spelled(self) -> tuple[str, ...]:
+        return _spellings(self.hidden if self.key is None else (self.key, *self.hidden))
+
+
+class Digest:
+    """What the end record says of an answer: its `chars`, and the SHA-256 of its UTF-8 bytes in hex, None without text."""
+
+    def __init__(self) -> None:
+        self.chars = 0
+        self._hash = hashlib.sha256()
+
+    def of(self, texts: Iterable[str]) -> Iterator[str]:
+        """These texts, as they are, taken into account one by one."""
+        for text in texts:
+            self._hash.update(text.encode())
+            self.chars += len(text)
+            yield text
+
+    @property
+    def sha256(self) -> str | None:
+        return self._hash.hexdigest() if self.chars else None
+
+
+def steps(
+    start: AttemptStart,
+    exchange: Exchange,
+    transcript: Transcript,
+    asked: Asked,
+    window: Callable[[], Window | None],
+    answers: LineLog,
+    fail: Callable[[StorageError], None],
+) -> Generator[bool, None, Finished]:
+    """What is to do for an exchange that has ended. Yields True where the rest may wait, so that no step is a long one.
+
+    The answer is in its file before there is an end record: a finished attempt always has its answer. Where the file cannot be
+    written `fail` is told, and the record is as if it could.
+    """
+    while exchange.decode_some():
+        yield True
+    exchange.decode()
+    if transcript.body_bytes > STEP_BYTES:
+        yield True
+    digest = Digest()
+    if transcript.has_text:
+        texts = digest.of(asked.cleaned(transcript.pieces()))
+        try:
+            for _ in answers.write_long(_answer(start, ""), texts):
+                yield True
+        except StorageError as failed:
+            fail(failed)
+        for _ in texts:
+            yield True
+    return _finished(start, exchange, transcript, asked, window(), digest)
 
 
 def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, window: Window | None) -> Finished:
-    """Decode what is left, classify, and build the end record and the answer."""
+    """All of it at once, with the answer in hand: for requests outside a load."""
     exchange.decode()
+    digest = Digest()
+    text = "".join(digest.of(asked.cleaned(transcript.pieces())))
+    done = _finished(start, exchange, transcript, asked, window, digest)
+    return done._replace(answer=_answer(start, text)) if text else done
+
+
+def _answer(start: AttemptStart, text: str) -> Answer:
+    return Answer(id=start.id, example=start.example, endpoint=start.endpoint, text=text)
+
+
+@cache
+def _spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Each secret as it is, and as it stands in JSON and in a Python message."""
+    spelled = (each for secret in secrets for each in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]))
+    return tuple(dict.fromkeys(filter(None, spelled)))
+
+
+def _finished(
+    start: AttemptStart,
+    exchange: Exchange,
+    transcript: Transcript,
+    asked: Asked,
+    window: Window | None,
+    answer: Digest,
+) -> Finished:
+    """Classify, and build the end record."""
     assert exchange.ending is not None, "only an exchange that has ended is finished"
     kind = classify(
         exchange.ending,
@@ -74,8 +176,6 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     )
     late_ns = _settle(exchange, transcript)
     gaps = _gaps(transcript, late_ns)
-    text = asked.clean(transcript.text)
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
     streamed = not (transcript.whole or NO_FIRST_TOKEN & set(kind.flags))
     joins = gaps.joins if streamed else ()
     end = AttemptEnd(
@@ -108,13 +208,12 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         usage=transcript.usage,
         finish=_short(asked.clean(transcript.finish)),
         model=_short(asked.clean(transcript.model)),
-        answer_sha256=digest,
-        answer_chars=len(text) if text else None,
+        answer_sha256=answer.sha256,
+        answer_chars=answer.chars or None,
         error=_short(asked.clean(kind.error)),
         error_code=_short(asked.clean(kind.code)),
     )
-    answer = Answer(id=start.id, example=start.example, endpoint=start.endpoint, text=text) if text else None
-    return Finished(end, answer, gaps.icl_ns if streamed else ())
+    return Finished(end, gaps.icl_ns if streamed else ())
 
 
 def _settle(exchange: Exchange, transcript: Transcript) -> Mapping[int, int]:

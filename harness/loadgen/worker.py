@@ -8,7 +8,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -178,7 +178,7 @@ class Worker:
         try:
             self._transport(seat, port).perform(request, exchange)
         finally:
-            self.drain.later(partial(self._finish, seat, start, exchange, transcript, port.asked, block.cell))
+            self.drain.later(partial(next, self._finish(seat, start, exchange, transcript, port.asked, block.cell), None))
         return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)]
 
     def _next_call(self, seat: Seat, block: Block) -> Call:
@@ -203,21 +203,17 @@ class Worker:
 
     def _finish(
         self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int
-    ) -> bool:
-        """True while there is more to decode than one slice shall hold."""
-        if exchange.decode_some():
-            return True
-        done = attempt.finish(start, exchange, transcript, asked, self._windows.get(cell))
+    ) -> Iterator[bool]:
+        """In as many steps as fit between two drains each."""
+        window = partial(self._windows.get, cell)
+        done = yield from attempt.steps(start, exchange, transcript, asked, window, self._answers, self._stop_storing)
         seat.failures = 0 if done.end.kind in ANSWERED else seat.failures + 1
-        if done.answer is not None:
-            self._write(self._answers, done.answer)  # before the end line: a finished attempt always has its answer
         self._write(self._journal, done.end)
         self.ended += 1
         self.in_flight -= 1
         self._finished.append((start, done))
         if len(self._finished) >= TOLD_TOGETHER:
             self.tell()
-        return False
 
     def tell(self) -> None:
         """Count the attempts that have finished since the last call, for the terminal, Prometheus and Locust.

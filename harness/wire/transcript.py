@@ -4,15 +4,17 @@ The rule: `feed(stamp, bytes)` is all there is, so a recorded body replays to th
 the attempt succeeded; `wire/outcome.py` does.
 """
 
+import itertools
 import zlib
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from harness.records import Usage
 from harness.wire.inflate import ENCODINGS, Inflater
 from harness.wire.limits import BODY_BYTES, OversizeError
+from harness.wire.pieces import PIECE_CHARS, cut, mended
 from harness.wire.reading import Dialect, ProviderError, Reading
 from harness.wire.sse import SseDecoder, plain_events
 
@@ -108,10 +110,16 @@ class Transcript:
     @property
     def text(self) -> str:
         """The visible answer."""
-        text = "".join((*self._joined, *self._text))
-        if text.isascii():
-            return text
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # halves of one character in two chunks
+        return "".join(self.pieces())
+
+    @property
+    def has_text(self) -> bool:
+        return any(self._joined) or any(self._text)
+
+    def pieces(self) -> Iterator[str]:
+        """The visible answer by pieces, none of them empty: no step is long, and a long answer is not held twice."""
+        short = sum(map(len, self._text)) < PIECE_CHARS  # as nearly always: joined, not looked at one by one
+        return mended(cut((*self._joined, "".join(self._text)) if short else itertools.chain(self._joined, self._text)))
 
     @property
     def reasoning(self) -> str:

@@ -1,11 +1,18 @@
-"""How long decoding one answer holds up a worker at a time: the real steps, on the bytes of a real response, without a load."""
+"""How long one answer holds up a worker at a time: the real steps, on the bytes of a real response, without a load."""
 
 import json
 import socket
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
+from harness.errors import StorageError
+from harness.loadgen import attempt
 from harness.loadgen.exchange import Exchange
-from harness.records import Deadlines
+from harness.records import AttemptStart, Deadlines, Phase
+from harness.results import LineLog
 from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
 from tests.benchmarks import work
@@ -14,26 +21,56 @@ from tests.benchmarks.work import Question
 
 READ_BYTES = 32_768  # as the connection reads
 TIMES = 5
+ASKED = attempt.Asked(openai_chat, stream=True, model=work.MODEL, key="a key of some length", hidden=("user:password",))
 
 
-def longest_step_ms(served: Served, asked: Question) -> float:
-    """Of the answer to this question, decoded read by read; the best of some times, since a neighbour may be the cause."""
+class Longest(NamedTuple):
+    """Of the steps of one answer, ms: to decode it, to hash and write it, and to make its end record."""
+
+    decode: float
+    write: float
+    end: float
+
+
+def longest_steps_ms(served: Served, asked: Question) -> Longest:
+    """Of the answer to this question, read by read; each step the best of some times, since a neighbour may be the cause."""
     reads = _reads(served.port, _request(asked))
-    return min(_longest_ns(reads) for _ in range(TIMES)) / 1e6
+    with tempfile.TemporaryDirectory(prefix="signoff-bench-") as folder:
+        log = LineLog(Path(folder) / "answers.jsonl")
+        times = [_steps_ns(reads, log) for _ in range(TIMES)]
+        log.close()
+    decode, write, end = (max(map(min, zip(*steps, strict=True)), default=0) / 1e6 for steps in zip(*times, strict=True))
+    return Longest(decode, write, end)
 
 
-def _longest_ns(reads: list[bytes]) -> int:
-    exchange = Exchange(Transcript(openai_chat), Deadlines(), time.monotonic_ns())
-    longest = 0
+def _steps_ns(reads: list[bytes], log: LineLog) -> tuple[list[int], list[int], list[int]]:
+    """Durations, of the same steps in the same order each time: those of decoding, those of writing, and the last one."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), time.monotonic_ns())
+    exchange.sent_ns = exchange.begun_ns
+    decoded = []
     for data in reads:
         exchange.reads.append(data)
         exchange.stamps_ns.append(time.monotonic_ns())
-        more = True
-        while more:
-            began_ns = time.perf_counter_ns()
-            more = exchange.decode_some()
-            longest = max(longest, time.perf_counter_ns() - began_ns)
-    return longest
+        exchange.received += len(data)
+        decoded += _durations_ns(iter(exchange.decode_some, False))
+    start = AttemptStart("0", "x", "1", Phase.MEASURE, 0, "q", 0, exchange.begun_ns)
+    *written, end = _durations_ns(attempt.steps(start, exchange, transcript, ASKED, lambda: None, log, _full))
+    return decoded, written, [end]
+
+
+def _durations_ns(steps: Iterator[bool]) -> list[int]:
+    """How long each took, ns, the last one included: it is the one that ends them."""
+    found, more = [], True
+    while more:
+        began_ns = time.perf_counter_ns()
+        more = next(steps, None) is not None
+        found.append(time.perf_counter_ns() - began_ns)
+    return found
+
+
+def _full(failed: StorageError) -> None:
+    raise failed
 
 
 def _request(asked: Question) -> bytes:

@@ -13,20 +13,22 @@ from tests.benchmarks.table import medians, verdicts
 from tests.benchmarks.work import Question, Work
 
 HEAD = (
-    *("streams", "large", "tokens", "others' attempts", "their TTFT p99 error ms", "their stamps' error p99 ms", "max ms"),
-    *("their read lag p99 ms", "longest step of decoding ms", "worker's peak MB", "the run says"),
+    *("streams", "large", "letter", "tokens", "others' attempts", "their TTFT p99 error ms"),
+    *("their stamps' error p99 ms", "max ms", "their read lag p99 ms"),
+    *("longest step ms: decode", "write", "end", "worker's peak MB", "the run says"),
 )
 ORDINARY, LARGE, EVERY = 200, 10, 21
-PROMPT_BYTES, EVENT_BYTES, EVENTS = 1_000_000, 256 << 10, 4
+PROMPT_BYTES, EVENT_CHARS, EVENTS = 1_000_000, 256 << 10, 4
 CROWD, LONG_ANSWER = 2_000, 2_000
 
 
 @dataclass(frozen=True)
 class Case:
-    """`large`: how many of the streams have a long prompt and large events at a time, on average."""
+    """`large`: how many of the streams have a long prompt and large events at a time, on average; all of one `letter`."""
 
     work: Work
     large: int
+    letter: str = "y"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Round:
 def cases(options: Options) -> list[Case]:
     alone, mixed = work.paced(ORDINARY, options), work.paced(ORDINARY + LARGE, options)
     long = Work(options.many(CROWD), options.many(LONG_ANSWER), work.AT_ONCE, work.AT_ONCE, 0.0, options.seconds(5.0))
-    return [Case(alone, 0), Case(mixed, LARGE), Case(long, 0)]
+    return [Case(alone, 0), Case(mixed, LARGE), Case(mixed, LARGE, "é"), Case(long, 0)]
 
 
 def measure(case: Case, _: Options) -> Round:
@@ -48,18 +50,19 @@ def measure(case: Case, _: Options) -> Round:
     large = frozenset(each.example for each in asked if each.token_chars is not None)
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as name:
         with rig.simulating(case.work.candidate, asked, Path(name)) as served:
-            step_ms = decoding.longest_step_ms(served, asked[0])
+            steps_ms = decoding.longest_steps_ms(served, asked[0])
             ours = rig.signoff(served, {**case.work.load, "drain_s": 120}, asked)
         others = [pair for pair in matching.matched(ours.run, served.truth()) if pair.example not in large]
     peak = max(sample.rss_bytes for sample in ours.worker)
-    return Round(case, (*_errors(others), step_ms, peak / 1e6), ours.verdict)
+    return Round(case, (*_errors(others), *steps_ms, peak / 1e6), ours.verdict)
 
 
 def row(rounds: Sequence[Round]) -> list[str]:
     """Medians of the rounds."""
     case = rounds[0].case
     said = verdicts([each.verdict for each in rounds])
-    return [str(case.work.streams), str(case.large), str(case.work.tokens), *medians(each.figures for each in rounds), said]
+    what = [str(case.work.streams), str(case.large), case.letter if case.large else "-", str(case.work.tokens)]
+    return [*what, *medians(each.figures for each in rounds), said]
 
 
 def _questions(case: Case) -> tuple[Question, ...]:
@@ -67,12 +70,12 @@ def _questions(case: Case) -> tuple[Question, ...]:
     asked = work.questions(4 * case.work.streams, case.work.tokens)
     if not case.large:
         return asked
-    return tuple(_enlarged(each) if number % EVERY == 0 else each for number, each in enumerate(asked))
+    return tuple(_enlarged(each, case.letter) if number % EVERY == 0 else each for number, each in enumerate(asked))
 
 
-def _enlarged(asked: Question) -> Question:
+def _enlarged(asked: Question, letter: str) -> Question:
     prompt = (asked.prompt * (PROMPT_BYTES // len(asked.prompt) + 1))[:PROMPT_BYTES]
-    return replace(asked, prompt=prompt, answer="y" * (EVENT_BYTES * EVENTS), token_chars=EVENT_BYTES)
+    return replace(asked, prompt=prompt, answer=letter * (EVENT_CHARS * EVENTS), token_chars=EVENT_CHARS)
 
 
 def _errors(others: Sequence[Pair]) -> tuple[float | None, ...]:
