@@ -210,6 +210,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
                     its handshake included); out_of_order: segments that arrived before an earlier one, in the same time
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
                     `late_coalesced` of those in a read that came late (`late_joins`), so that it may be us who joined them
+    first_read_...  chunks that came in the read with the first token, and their tokens where those are known
     clamped         reads whose kernel stamp was, or may have been, earlier than the bytes were readable; unstamped: without one
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
@@ -239,7 +240,8 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     reused: bool = False
     stale_retry: bool = False
     chunks: int = 0
-    first_chunk_tokens: int | None = None
+    first_read_chunks: int = 0
+    first_read_tokens: int | None = None
     coalesced: int = 0
     late_coalesced: int = 0
     clamped: int = 0

@@ -94,7 +94,8 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         reused=exchange.reused,
         stale_retry=exchange.stale_retry,
         chunks=transcript.chunks,
-        first_chunk_tokens=transcript.first_chunk_tokens,
+        first_read_chunks=transcript.first_read_chunks,
+        first_read_tokens=_first_tokens(transcript),
         coalesced=gaps.coalesced,
         late_coalesced=sum(join.chunks for join in joins),
         clamped=len(exchange.clamps),
@@ -129,12 +130,20 @@ def _settle(exchange: Exchange, transcript: Transcript) -> Mapping[int, int]:
 
 
 def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:
-    """Where the server counts as many tokens as chunks, each chunk was one token: that matters if some came together."""
+    """One token a chunk matters if some came together."""
     found = timing.gaps(transcript.stamps_ns, transcript.tokens, late_ns)
-    usage, chunks = transcript.usage, transcript.chunks
-    if found.coalesced and usage is not None and usage.output_tokens == chunks:
-        return timing.gaps(transcript.stamps_ns, [1] * chunks, late_ns)
+    if found.coalesced and _is_single(transcript):
+        return timing.gaps(transcript.stamps_ns, [1] * transcript.chunks, late_ns)
     return found
+
+
+def _first_tokens(transcript: Transcript) -> int | None:
+    return transcript.first_read_chunks if _is_single(transcript) else transcript.first_read_tokens
+
+
+def _is_single(transcript: Transcript) -> bool:
+    """Where the server counts as many tokens as chunks, each chunk was one token."""
+    return transcript.usage is not None and transcript.usage.output_tokens == transcript.chunks
 
 
 def _our_flags(exchange: Exchange, joins: Sequence[LateJoin]) -> Iterator[str]:

@@ -49,14 +49,16 @@ def done_ns(end: AttemptEnd) -> int | None:
 
 
 def tpot_ns(end: AttemptEnd) -> float | None:
-    """Time per output token after the first chunk: (last_token - first_token) / (output tokens - tokens in the first chunk).
+    """Time per output token after the first read: (last_token - first_token) / (output tokens - tokens in the first read).
 
-    The first chunk counts as one token where its tokens are unknown. Undefined, so None, when no token came after it.
+    The first token's stamp is that of its read, so all that came in it came by then. Where the tokens of that read are unknown
+    each of its chunks counts as one, which is the least: TPOT is then a lower bound, and off by the share of the answer that
+    came in the first read at most. Undefined, so None, when no token came after it.
     """
     decoding_ns = _between(end.first_token_ns, end.last_token_ns)
     if decoding_ns is None or end.usage is None or end.usage.output_tokens is None:
         return None
-    first = 1 if end.first_chunk_tokens is None else end.first_chunk_tokens
+    first = max(1, end.first_read_chunks) if end.first_read_tokens is None else end.first_read_tokens
     tokens = end.usage.output_tokens - first
     return decoding_ns / tokens if tokens >= 1 else None
 

@@ -7,6 +7,7 @@ import pytest
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Window
 from harness.loadgen.exchange import Exchange
+from harness.measure import timing
 from harness.records import AttemptStart, Deadlines, Ending, LateJoin, Phase
 from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
@@ -90,6 +91,32 @@ def test_one_token_chunks_that_were_read_together_still_tell_itl() -> None:
     exchange.end(Ending.COMPLETE, 9_500_000)
     end = attempt.finish(START, exchange, transcript, Asked(openai_chat, stream=True, model="m", key=None), None).end
     assert (1, [1], [2]) == (end.coalesced, [count for _, count in end.icl], [count for _, count in end.itl])
+
+
+def four_at_a_time(**usage: object) -> attempt.Finished:
+    """Six reads of four chunks, 20 ms apart; what the server counts beside."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns = 1
+    word = chunk(choices=[{"delta": {"content": "x"}}])
+    last = chunk(choices=[{"delta": {}, "finish_reason": "stop"}], usage=usage)
+    exchange.parser.feed(1_000_000, HEAD % (200, b"text/event-stream", len(word * 24 + last)))
+    for number in range(1, 7):
+        exchange.parser.feed(20_000_000 * number, word * 4)
+    exchange.parser.feed(121_000_000, last)
+    exchange.end(Ending.COMPLETE, 121_000_000)
+    return attempt.finish(START, exchange, transcript, ASKED, Window(50_000_000, None))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "first_read_tokens", "expected_ns"), [(24, 4, 5_000_000), (48, None, 100_000_000 / 44), (None, None, None)]
+)
+def test_tokens_of_the_first_read_came_in_no_time(
+    tokens: int | None, first_read_tokens: int | None, expected_ns: float | None
+) -> None:
+    """Its stamp is that of all four: 20 tokens came in the 100 ms after it, or as many as are left after one for each chunk."""
+    end = four_at_a_time(completion_tokens=tokens).end
+    assert (4, first_read_tokens, expected_ns) == (end.first_read_chunks, end.first_read_tokens, timing.tpot_ns(end))
 
 
 def test_chunks_in_the_window_are_counted() -> None:

@@ -70,26 +70,30 @@ def test_stamps_that_never_happened_give_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output_tokens", "first_chunk_tokens", "expected"),
+    ("output_tokens", "first_read_tokens", "first_read_chunks", "expected"),
     [
-        (11, None, 300.0),
-        (11, 1, 300.0),
-        (11, 5, 500.0),
-        (2, None, 3_000.0),
-        (1, None, None),
-        (5, 5, None),
-        (0, None, None),
-        (None, 1, None),
+        (11, None, 0, 300.0),
+        (11, None, 1, 300.0),
+        (11, None, 5, 500.0),
+        (11, 1, 1, 300.0),
+        (11, 5, 1, 500.0),
+        (11, 5, 2, 500.0),
+        (2, None, 1, 3_000.0),
+        (1, None, 1, None),
+        (5, 5, 1, None),
+        (0, None, 1, None),
+        (None, 1, 1, None),
     ],
 )
-def test_tpot(output_tokens: int | None, first_chunk_tokens: int | None, expected: float | None) -> None:
-    """Decoding time over the tokens after the first chunk, which counts as one when unknown; None when none came after."""
+def test_tpot(output_tokens: int | None, first_read_tokens: int | None, first_read_chunks: int, expected: float | None) -> None:
+    """Decoding time over the tokens after the first read, one for each of its chunks when unknown; None if none came after."""
     end = AttemptEnd(
         id="x",
         kind="ok",
         first_token_ns=2_000,
         last_token_ns=5_000,
-        first_chunk_tokens=first_chunk_tokens,
+        first_read_chunks=first_read_chunks,
+        first_read_tokens=first_read_tokens,
         usage=Usage(output_tokens=output_tokens),
     )
     assert expected == timing.tpot_ns(end)
