@@ -81,7 +81,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     end = AttemptEnd(
         id=start.id,
         kind="internal" if exchange.bug is not None else kind.kind,
-        flags=(*kind.flags, *_our_flags(exchange, joins)),
+        flags=(*kind.flags, *_our_flags(exchange, transcript, joins)),
         http_status=exchange.parser.status,
         sent_ns=exchange.sent_ns,
         headers_ns=exchange.parser.head_ns,
@@ -130,24 +130,41 @@ def _settle(exchange: Exchange, transcript: Transcript) -> Mapping[int, int]:
 
 
 def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:
-    """One token a chunk matters if some came together."""
-    found = timing.gaps(transcript.stamps_ns, transcript.tokens, late_ns)
+    """One token a chunk matters if some came together. A running count does not say of which chunks hidden tokens are."""
+    tokens = () if _hidden_tokens(transcript) else transcript.tokens
+    found = timing.gaps(transcript.stamps_ns, tokens, late_ns)
     if found.coalesced and _is_single(transcript):
         return timing.gaps(transcript.stamps_ns, [1] * transcript.chunks, late_ns)
     return found
 
 
 def _first_tokens(transcript: Transcript) -> int | None:
-    return transcript.first_read_chunks if _is_single(transcript) else transcript.first_read_tokens
+    if _is_single(transcript):
+        return transcript.first_read_chunks
+    return None if _hidden_tokens(transcript) else transcript.first_read_tokens
 
 
 def _is_single(transcript: Transcript) -> bool:
     """Where the server counts as many tokens as chunks, each chunk was one token."""
-    return transcript.usage is not None and transcript.usage.output_tokens == transcript.chunks
+    usage = transcript.usage
+    told = None if usage is None else usage.output_tokens
+    return told is not None and told - _hidden_tokens(transcript) == transcript.chunks
 
 
-def _our_flags(exchange: Exchange, joins: Sequence[LateJoin]) -> Iterator[str]:
-    """What is to be said of an attempt because of us."""
+def _hidden_tokens(transcript: Transcript) -> int:
+    """Reasoning that the server counts as output and did not stream; 0 where its sum shows it counted apart from the output."""
+    usage = transcript.usage
+    if usage is None or usage.output_tokens is None or not usage.reasoning_tokens or transcript.reasoning:
+        return 0
+    apart = usage.total_tokens == (usage.input_tokens or 0) + usage.output_tokens + usage.reasoning_tokens
+    fits = 0 < usage.reasoning_tokens <= usage.output_tokens - bool(transcript.chunks)
+    return usage.reasoning_tokens if fits and not apart else 0
+
+
+def _our_flags(exchange: Exchange, transcript: Transcript, joins: Sequence[LateJoin]) -> Iterator[str]:
+    """What is to be said of an attempt because of us, and how to count its tokens."""
+    if _hidden_tokens(transcript):
+        yield timing.HIDDEN_REASONING
     if exchange.detail == DRAIN_LIMIT:
         yield "drain_limit"
     if joins and joins[0].gap_ns is None:

@@ -14,6 +14,7 @@ from harness.records import AttemptEnd, AttemptStart, LateJoin
 
 UNSURE_SHARE = 20  # a gap is known well enough when the moment it ended is known to a twentieth of it
 LATE_FIRST_TOKEN = "late_first_token"  # noqa: S105 - a flag of attempts: what was read with later ones, and late
+HIDDEN_REASONING = "hidden_reasoning"  # a flag of attempts: tokens that were counted as output and never streamed
 NOTHING_LATE: Mapping[int, int] = {}
 
 Durations = NDArray[np.int64]
@@ -48,18 +49,26 @@ def done_ns(end: AttemptEnd) -> int | None:
     return _between(end.sent_ns, end.done_ns)
 
 
+def arrived_tokens(end: AttemptEnd) -> int | None:
+    """Output tokens that came over the wire: those of usage, but for reasoning that the server counts and keeps to itself."""
+    if end.usage is None or end.usage.output_tokens is None:
+        return None
+    return end.usage.output_tokens - ((end.usage.reasoning_tokens or 0) if HIDDEN_REASONING in end.flags else 0)
+
+
 def tpot_ns(end: AttemptEnd) -> float | None:
-    """Time per output token after the first read: (last_token - first_token) / (output tokens - tokens in the first read).
+    """Time per output token after the first read: (last_token - first_token) / (tokens that arrived - those in the first read).
 
     The first token's stamp is that of its read, so all that came in it came by then. Where the tokens of that read are unknown
     each of its chunks counts as one, which is the least: TPOT is then a lower bound, and off by the share of the answer that
     came in the first read at most. Undefined, so None, when no token came after it.
     """
     decoding_ns = _between(end.first_token_ns, end.last_token_ns)
-    if decoding_ns is None or end.usage is None or end.usage.output_tokens is None:
+    arrived = arrived_tokens(end)
+    if decoding_ns is None or arrived is None:
         return None
     first = max(1, end.first_read_chunks) if end.first_read_tokens is None else end.first_read_tokens
-    tokens = end.usage.output_tokens - first
+    tokens = arrived - first
     return decoding_ns / tokens if tokens >= 1 else None
 
 
@@ -84,15 +93,14 @@ def connect_wait_ns(start: AttemptStart, end: AttemptEnd) -> int | None:
 
 
 def window_tokens(end: AttemptEnd) -> float | None:
-    """Output tokens inside the measure window: usage spread evenly over the chunks, of which `window_chunks` arrived there.
+    """Tokens inside the measure window: those that arrived, spread evenly over the chunks, of which `window_chunks` came there.
 
     None where chunks arrived there whose tokens are unknown.
     """
     if not end.window_chunks:
         return 0.0
-    if end.usage is None or end.usage.output_tokens is None:
-        return None
-    return end.usage.output_tokens * end.window_chunks / end.chunks
+    arrived = arrived_tokens(end)
+    return None if arrived is None else arrived * end.window_chunks / end.chunks
 
 
 class Gaps(NamedTuple):

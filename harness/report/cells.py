@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.measure import timing
 from harness.measure.health import Watched
 from harness.measure.histogram import Pairs
 from harness.records import AttemptEnd, Phase
@@ -85,7 +86,7 @@ def token_gaps(end: AttemptEnd) -> Pairs | None:
     """Gaps per token: as journalled, or the gaps per chunk where every chunk was one token read by itself; else unknown."""
     if end.itl is not None or not end.icl:
         return end.itl or ()
-    single = end.usage is not None and end.usage.output_tokens == end.chunks and end.coalesced == 0
+    single = timing.arrived_tokens(end) == end.chunks and end.coalesced == 0
     return end.icl if single else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.measure import health
+from harness.measure import health, timing
 from harness.records import AttemptEnd, Finding, Phase
 from harness.report import calibration, client
 from harness.results import Run
@@ -23,7 +23,7 @@ def doubts(run: Run) -> list[Finding]:
     """All findings of this kind, in a fixed order."""
     measured = [each.end for each in run.attempts if each.end is not None and each.start.phase is Phase.MEASURE]
     limited = health.findings(client.watched(run).values())
-    ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured))
+    ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured), *_hidden(measured))
     headroom = calibration.findings(calibration.figures(run))
     return [*_empty(run), *_stuck(run), *limited, *ours, *_lossy(run), *headroom]
 
@@ -103,6 +103,21 @@ def _stale(ends: list[AttemptEnd]) -> Iterator[Finding]:
             what=f"{count} of {len(ends)} requests were sent again because the server had closed the idle connection",
             why="no failure of the endpoint, but it may have seen, and billed, the first one too",
             remedy="none is needed; the server's keep-alive time-out is shorter than the pause between two requests",
+        )
+
+
+def _hidden(ends: list[AttemptEnd]) -> Iterator[Finding]:
+    """Reasoning that is paid for and never seen: the speed is that of the rest."""
+    hidden = [end for end in ends if timing.HIDDEN_REASONING in end.flags]
+    if hidden:
+        output = sum(end.usage.output_tokens or 0 for end in ends if end.usage is not None)
+        kept = sum(end.usage.reasoning_tokens or 0 for end in hidden if end.usage is not None)
+        yield Finding(
+            code=timing.HIDDEN_REASONING,
+            what=f"{len(hidden)} of {len(ends)} answers were billed for reasoning tokens that were not streamed, "
+            f"{100 * kept / output:.0f} % of all output tokens",
+            why="TPOT and tokens/s are of the tokens that arrive; the time of the others is in TTFT, their price in the spend",
+            remedy="none is needed; compare with a model that shows its reasoning by TTFO, e2e and cost",
         )
 
 

@@ -119,6 +119,33 @@ def test_tokens_of_the_first_read_came_in_no_time(
     assert (4, first_read_tokens, expected_ns) == (end.first_read_chunks, end.first_read_tokens, timing.tpot_ns(end))
 
 
+@pytest.mark.parametrize(
+    ("completion", "reasoning", "total", "hidden"),
+    [(424, 400, 429, True), (424, 400, None, True), (424, 400, 829, False), (24, 400, 429, False), (24, 0, 29, False)],
+)
+def test_reasoning_that_was_counted_and_not_streamed_is_hidden(
+    completion: int, reasoning: int, total: int | None, hidden: bool
+) -> None:
+    """Not where it is counted beside the output, as the sum or a larger count shows; each chunk may then be a token."""
+    details = {"reasoning_tokens": reasoning}
+    counts = {"prompt_tokens": 5, "completion_tokens": completion, "total_tokens": total, "completion_tokens_details": details}
+    end = four_at_a_time(**counts).end
+    assert hidden == (timing.HIDDEN_REASONING in end.flags)
+    assert (4 if hidden or completion == 24 else None) == end.first_read_tokens
+    if hidden:
+        assert (5_000_000, 16) == (timing.tpot_ns(end), timing.window_tokens(end))
+
+
+def test_reasoning_that_was_streamed_is_not_hidden() -> None:
+    """Its chunks are tokens like any other."""
+    thought = chunk(choices=[{"delta": {"reasoning_content": "hm"}}])
+    usage = {"completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 4}}
+    said = chunk(choices=[{"delta": {"content": "x"}, "finish_reason": "stop"}], usage=usage)
+    end = finished(thought + said).end
+    assert timing.HIDDEN_REASONING not in end.flags
+    assert 9 == timing.arrived_tokens(end)
+
+
 def test_chunks_in_the_window_are_counted() -> None:
     """Only what arrived while the window was open counts for its throughput."""
     body = chunk(choices=[{"delta": {"content": "x"}, "finish_reason": "stop"}])

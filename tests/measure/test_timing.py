@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from harness.measure import timing
 from harness.records import AttemptEnd, AttemptStart, LateJoin, Phase, Usage
@@ -97,6 +98,18 @@ def test_tpot(output_tokens: int | None, first_read_tokens: int | None, first_re
         usage=Usage(output_tokens=output_tokens),
     )
     assert expected == timing.tpot_ns(end)
+
+
+def test_hidden_reasoning_is_no_token_that_arrives() -> None:
+    """420 tokens by usage, 400 of them reasoning that nobody saw: 20 came, in 20 chunks, 19 of them in 380 after the first."""
+    usage = Usage(output_tokens=420, reasoning_tokens=400)
+    end = AttemptEnd(
+        "x", "ok", first_token_ns=20, last_token_ns=400, chunks=20, window_chunks=10, first_read_chunks=1, usage=usage
+    )
+    hidden = replace(end, flags=("hidden_reasoning",))
+    assert (420, 210, 380 / 419) == (timing.arrived_tokens(end), timing.window_tokens(end), timing.tpot_ns(end))
+    assert (20, 10, 20) == (timing.arrived_tokens(hidden), timing.window_tokens(hidden), timing.tpot_ns(hidden))
+    assert timing.arrived_tokens(NOTHING) is None
 
 
 def test_tpot_needs_usage() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.records import AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase
+from harness.records import AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase, Usage
 from harness.report.doubts import doubts
 from harness.results import Attempt, Run
 
@@ -33,6 +33,11 @@ CASES = {
     "read_lag": (end(lag_max_ns=20_000_000), end(lag_max_ns=20_000_001), False),
     "no_kernel_stamps": (end(), end(unstamped=1), False),
     "stale_retry": (end(), end(stale_retry=True), False),
+    "hidden_reasoning": (
+        end(usage=Usage(output_tokens=4, reasoning_tokens=3)),
+        end(flags=("hidden_reasoning",), usage=Usage(output_tokens=4, reasoning_tokens=3)),
+        False,
+    ),
     "lossy_network": (end(retransmits=0, out_of_order=0), end(retransmits=0, out_of_order=1), False),
     "cut_in_flight": (end(flags=("length",)), end(flags=("drain_limit",)), True),
 }
@@ -52,6 +57,14 @@ def test_a_loss_in_a_hundred_attempts_is_no_doubt() -> None:
     assert [] == doubts(run(*clean, ours))
     [finding] = doubts(run(*clean[:98], ours, *unknown))
     assert "segments were lost or overtaken on the way in 1 % of the attempts at a" == finding.what
+
+
+def test_hidden_reasoning_has_its_share_of_answers_and_of_tokens() -> None:
+    """One answer of two, and 300 of 400 tokens."""
+    shown, hidden = Usage(output_tokens=80, reasoning_tokens=70), Usage(output_tokens=320, reasoning_tokens=300)
+    [finding] = doubts(run(end(usage=shown), end(1, flags=("hidden_reasoning",), usage=hidden)))
+    assert finding.what.startswith("1 of 2 answers")
+    assert finding.what.endswith(" 75 % of all output tokens")
 
 
 def test_one_stuck_user_in_many_is_no_reason_to_discard() -> None:
