@@ -72,7 +72,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         asked_model=asked.model,
         detail=exchange.detail,
     )
-    late_ns = _settle(exchange, transcript)
+    late_ns, several = _settle(exchange, transcript)
     gaps = _gaps(transcript, late_ns)
     text = asked.clean(transcript.text)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else None
@@ -105,6 +105,7 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
         icl=histogram.bucket_counts(gaps.icl_ns) if streamed and len(gaps.icl_ns) else (),
         icl_max_ns=gaps.icl_max_ns if streamed else None,
         late_joins=joins,
+        apart=timing.apart(transcript.stamps_ns, several) if streamed else None,
         itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
         finish=_short(asked.clean(transcript.finish)),
@@ -118,15 +119,27 @@ def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, aske
     return Finished(end, answer, gaps.icl_ns if streamed else ())
 
 
-def _settle(exchange: Exchange, transcript: Transcript) -> Mapping[int, int]:
-    """Stamps that segments out of order may have made too early are put right; returns the late reads by their final stamp."""
+class _Doubts(NamedTuple):
+    """Reads by their final stamp: how long the late ones may have waited, and of the others those of several segments."""
+
+    late_ns: Mapping[int, int]
+    several: Mapping[int, tuple[int, int]]
+
+
+def _settle(exchange: Exchange, transcript: Transcript) -> _Doubts:
+    """Stamps that segments out of order may have made too early are put right."""
     late_ns = exchange.late_reads()
+    several = {at_ns: more for at_ns, more in exchange.reads_apart().items() if at_ns not in late_ns}
     if not exchange.out_of_order or exchange.done_ns is None:
-        return late_ns
+        return _Doubts(late_ns, several)
     moved = holes.corrected(transcript.stamps_ns, exchange.done_ns, exchange.lag_max_ns, exchange.clamps)
     transcript.restamp(moved)
     exchange.restamp(moved)
-    return {moved.get(at_ns, at_ns): since_ns + moved.get(at_ns, at_ns) - at_ns for at_ns, since_ns in late_ns.items()}
+    later_ns = {at_ns: moved.get(at_ns, at_ns) - at_ns for at_ns in (*late_ns, *several)}
+    return _Doubts(
+        {at_ns + later_ns[at_ns]: since_ns + later_ns[at_ns] for at_ns, since_ns in late_ns.items()},
+        {at_ns + later_ns[at_ns]: (since_ns + later_ns[at_ns], more) for at_ns, (since_ns, more) in several.items()},
+    )
 
 
 def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:

@@ -60,7 +60,8 @@ class Exchange:
     Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
     as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any more;
     at `decode_at` decoding has to be seen to. `late` has pairs: the stamp of a read that came late, and the ns since its socket
-    was last found empty. `waiting_for` names the step of opening the connection, and `address` is where that led. `bug` is an
+    was last found empty; `apart` has triples: these two of a read that held several segments, and how many but one.
+    `waiting_for` names the step of opening the connection, and `address` is where that led. `bug` is an
     exception of ours, to be raised in the user's greenlet; it is never the endpoint's fault.
     """
 
@@ -71,6 +72,7 @@ class Exchange:
         "_method",
         "_waiter",
         "address",
+        "apart",
         "begun_ns",
         "bug",
         "check_ns",
@@ -117,6 +119,7 @@ class Exchange:
         self.reads: list[bytes] = []  # and not pairs: thousands of tuples at a time would keep the garbage collector busy
         self.stamps_ns: list[int] = []
         self.late = array("q")
+        self.apart = array("q")
         self.read_ns = 0  # stamp of the last read
         self.sent_ns: int | None = None
         self.first_byte_ns: int | None = None
@@ -212,6 +215,11 @@ class Exchange:
     def late_reads(self) -> dict[int, int]:
         """How many ns before its stamp the first byte of a late read may have come, by that stamp."""
         return dict(zip(self.late[::2], self.late[1::2], strict=True))
+
+    def reads_apart(self) -> dict[int, tuple[int, int]]:
+        """Of reads of several segments: how many ns before its stamp the first may have come, and how many but one."""
+        triples = zip(self.apart[::3], self.apart[1::3], self.apart[2::3], strict=True)
+        return {stamp_ns: (wait_ns, more) for stamp_ns, wait_ns, more in triples}
 
     def restamp(self, moved: Mapping[int, int]) -> None:
         """Reads whose bytes could be had only later than was believed: old stamp to new."""

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.records import AttemptEnd, AttemptStart, LateJoin
+from harness.measure.histogram import bucket_counts
+from harness.records import Apart, AttemptEnd, AttemptStart, LateJoin
 
 UNSURE_SHARE = 20  # a gap is known well enough when the moment it ended is known to a twentieth of it
 LATE_FIRST_TOKEN = "late_first_token"  # noqa: S105 - a flag of attempts: what was read with later ones, and late
@@ -152,6 +153,29 @@ def gaps(stamps_ns: Sequence[int], tokens: Sequence[int | None] = (), late_ns: M
 def is_unsure(join: LateJoin) -> bool:
     """Whether the gap that ends in this read is no ICL: the moment its first chunk came is not known well enough."""
     return join.gap_ns is None or join.wait_ns * UNSURE_SHARE > join.gap_ns
+
+
+def apart(stamps_ns: Sequence[int], several: Mapping[int, tuple[int, int]]) -> Apart | None:
+    """What looking may have joined of chunks with these stamps (ascending, equal where read together); None for nothing.
+
+    several  by stamp of a read of several segments: how many ns before it the first may have come, and how many but one
+    """
+    if not several or len(stamps_ns) < 2:
+        return None
+    reads_ns, sizes = np.unique(np.asarray(stamps_ns, dtype=np.int64), return_counts=True)
+    gaps_ns: list[int] = []
+    chunks, longest_ns, first_ns = 0, 0, None
+    for read in np.flatnonzero(sizes > 1).tolist():
+        wait_ns, more = several.get(int(reads_ns[read]), (0, 0))
+        if not more:
+            continue
+        chunks += min(more, int(sizes[read]) - 1)
+        longest_ns = max(longest_ns, wait_ns)
+        if read:
+            gaps_ns.append(int(reads_ns[read] - reads_ns[read - 1]))
+        else:
+            first_ns = wait_ns
+    return Apart(bucket_counts(gaps_ns) if gaps_ns else (), chunks, longest_ns, first_ns) if chunks else None
 
 
 class _Join(NamedTuple):

@@ -63,10 +63,12 @@ def _stuck(run: Run) -> Iterator[Finding]:
 def _coalesced(ends: list[AttemptEnd]) -> Iterator[Finding]:
     chunks, together, late = (sum(getattr(end, name) for end in ends) for name in ("chunks", "coalesced", "late_coalesced"))
     if chunks and together / chunks > COALESCED_RATIO:
+        close = sum(end.apart.chunks for end in ends if end.apart is not None)
         yield Finding(
             code="coalesced",
-            what=f"{100 * together / chunks:.1f} % of the chunks were read together with the one before, and "
-            f"{100 * late / together:.0f} % of these because signoff may have looked late",
+            what=f"{100 * together / chunks:.1f} % of the chunks were read together with the one before, "
+            f"{100 * late / together:.0f} % of these because signoff may have looked late, and up to "
+            f"{100 * close / together:.0f} % because it looks once a millisecond",
             why="they have no gap of their own and lengthen another: the upper percentiles of ICL are a little too high",
             remedy="against lateness, a core of its own or fewer users per process (--processes); the rest came together",
         )

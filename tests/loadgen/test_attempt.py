@@ -8,7 +8,8 @@ from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Window
 from harness.loadgen.exchange import Exchange
 from harness.measure import timing
-from harness.records import AttemptStart, Deadlines, Ending, LateJoin, Phase
+from harness.measure.histogram import bucket_counts
+from harness.records import Apart, AttemptStart, Deadlines, Ending, LateJoin, Phase
 from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
 
@@ -75,6 +76,26 @@ def test_secrets_beside_the_key_are_hidden_like_it(secret: str) -> None:
         assert "SECRET" not in repr(done)
         assert HIDDEN[1] not in repr(done)
         assert "[key]" in done.end.error
+
+
+@pytest.mark.parametrize(("out_of_order", "later_ns"), [(0, 0), (2, 200_000)])
+def test_what_came_in_several_segments_is_told(out_of_order: int, later_ns: int) -> None:
+    """Two first chunks in two segments, three in two, two in one; a late read is told as late. A hole moves them."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns, exchange.lag_max_ns, exchange.out_of_order = 1, 200_000, out_of_order
+    word = chunk(choices=[{"delta": {"content": "x"}}])
+    last = chunk(choices=[{"delta": {}, "finish_reason": "stop"}])
+    exchange.parser.feed(1_000_000, HEAD % (200, b"text/event-stream", len(word * 9 + last)))
+    for stamp_ns, number in ((6_000_000, 2), (7_000_000, 3), (8_000_000, 2), (12_000_000, 2)):
+        exchange.parser.feed(stamp_ns, word * number)
+    exchange.apart.extend((6_000_000, 300_000, 1, 7_000_000, 400_000, 1, 12_000_000, 900_000, 1))
+    exchange.late.extend((12_000_000, 3_000_000))
+    exchange.parser.feed(13_000_000, last)
+    exchange.end(Ending.COMPLETE, 13_000_000)
+    end = attempt.finish(START, exchange, transcript, ASKED, None).end
+    assert Apart(bucket_counts([1_000_000]), 2, 400_000 + later_ns, 300_000 + later_ns) == end.apart
+    assert 1 == len(end.late_joins)
 
 
 def test_one_token_chunks_that_were_read_together_still_tell_itl() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.records import AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase, Usage
+from harness.measure.histogram import bucket_counts
+from harness.records import Apart, AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase, Usage
 from harness.report.doubts import doubts
 from harness.results import Attempt, Run
 
@@ -57,6 +58,16 @@ def test_a_loss_in_a_hundred_attempts_is_no_doubt() -> None:
     assert [] == doubts(run(*clean, ours))
     [finding] = doubts(run(*clean[:98], ours, *unknown))
     assert "segments were lost or overtaken on the way in 1 % of the attempts at a" == finding.what
+
+
+def test_chunks_that_come_closer_than_looks_are_told_with_their_bounds() -> None:
+    """Fifty answers of reads of two chunks a millisecond apart: the gaps are 0 to 1 ms; with one such read each, nothing."""
+    whole = {"sent_ns": 0, "first_token_ns": 50, "last_token_ns": 60, "icl": bucket_counts([1_000_000] * 200)}
+    all_joined, one = Apart(bucket_counts([1_000_000] * 200), 200, 1_000_000), Apart(bucket_counts([1_000_000]), 1, 300_000)
+    [finding] = doubts(run(*[end(number, apart=all_joined, **whole) for number in range(50)]))
+    assert ("close_chunks", False) == (finding.code, finding.invalid)
+    assert "a at 10 users ICL p50 0.00 to 1.00 ms" in finding.what
+    assert [] == doubts(run(*[end(number, apart=one, **whole) for number in range(50)]))
 
 
 def test_hidden_reasoning_has_its_share_of_answers_and_of_tokens() -> None:
