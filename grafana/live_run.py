@@ -84,7 +84,7 @@ def _latency() -> list[Json]:
             "e2e_scheduled",
             "From the moment the request was due to the last token (scheduled view): waiting to be sent counts.",
         ),
-        _quantiles("TPOT", "tpot", "Time per output token after the first chunk, one value per answer."),
+        _quantiles("TPOT", "tpot", "Time per output token after the first read, one value per answer."),
         timeseries(
             "TTFT p99 of the last moments",
             "From Prometheus buckets with vLLM's edges, so coarse (tens of percent high is normal), but it forgets: a stall "

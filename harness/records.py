@@ -18,9 +18,6 @@ class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of the records that are written to files: fields at their default are left out."""
 
 
-# ---------------------------------------------------------------------------------------------------------------- what to send
-
-
 class Message(Frozen, frozen=True):
     role: str
     content: str
@@ -68,9 +65,6 @@ class WireRequest(Frozen, frozen=True):
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
-
-
-# ------------------------------------------------------------------------------------------------------------- what came back
 
 
 class Usage(Frozen, frozen=True):
@@ -199,6 +193,15 @@ class LateJoin(Frozen, frozen=True, array_like=True):
     chunks: int
 
 
+class Apart(Frozen, frozen=True, array_like=True):
+    """Chunks that were read together, in time, but came in several segments: looking may have joined them."""
+
+    gaps: tuple[tuple[int, int], ...]  # to each such read, as (bucket index, count)
+    chunks: int  # that came before the last of their read, at most
+    wait_ns: int  # by how much, at most
+    first_ns: int | None = None  # the same of the first token; None where it came alone or in one segment
+
+
 class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     """Written exactly once. The kind is the verdict on the attempt; stamps that never happened are None.
 
@@ -213,8 +216,10 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
                     its handshake included); out_of_order: segments that arrived before an earlier one, in the same time
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
                     `late_coalesced` of those in a read that came late (`late_joins`), so that it may be us who joined them
+    first_read_...  chunks that came in the read with the first token, and their tokens where those are known
     clamped         reads whose kernel stamp was, or may have been, earlier than the bytes were readable; unstamped: without one
     window_chunks   how many of them arrived inside the measure window of the attempt's cell
+    apart           what of `coalesced` looking once a millisecond may have joined, though it was not late; None for nothing
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
     itl             the same per token, where the tokens of each chunk are known and it differs from icl; else None
     """
@@ -242,7 +247,8 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     reused: bool = False
     stale_retry: bool = False
     chunks: int = 0
-    first_chunk_tokens: int | None = None
+    first_read_chunks: int = 0
+    first_read_tokens: int | None = None
     coalesced: int = 0
     late_coalesced: int = 0
     clamped: int = 0
@@ -252,6 +258,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     icl: tuple[tuple[int, int], ...] = ()
     icl_max_ns: int | None = None
     late_joins: tuple[LateJoin, ...] = ()
+    apart: Apart | None = None
     itl: tuple[tuple[int, int], ...] | None = None
     usage: Usage | None = None
     finish: str | None = None
@@ -315,9 +322,6 @@ class Answer(Frozen, frozen=True):
     example: str
     endpoint: str
     text: str
-
-
-# -------------------------------------------------------------------------------------------------------- judged and paid for
 
 
 class Grade(Frozen, frozen=True):

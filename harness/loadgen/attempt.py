@@ -25,7 +25,8 @@ from harness.wire.transcript import Transcript
 DRAIN_LIMIT = "still in flight at the drain limit"
 HIDDEN = "[key]"
 NO_FIRST_TOKEN = frozenset({"not_streamed", "buffered"})
-OF_THE_NETWORK = (
+OF_THE_EXCHANGE = (
+    *("sent_ns", "first_byte_ns", "done_ns", "reused", "stale_retry", "unstamped"),
     *("dns_ns", "connect_ns", "proxy_ns", "tls_ns", "address"),
     *("rtt_ns", "min_rtt_ns", "retransmits", "out_of_order"),
 )
@@ -174,36 +175,32 @@ def _finished(
         asked_model=asked.model,
         detail=exchange.detail,
     )
-    late_ns = _settle(exchange, transcript)
+    late_ns, several = _settle(exchange, transcript)
     gaps = _gaps(transcript, late_ns)
     streamed = not (transcript.whole or NO_FIRST_TOKEN & set(kind.flags))
     joins = gaps.joins if streamed else ()
     end = AttemptEnd(
         id=start.id,
         kind="internal" if exchange.bug is not None else kind.kind,
-        flags=(*kind.flags, *_our_flags(exchange, joins)),
+        flags=(*kind.flags, *_our_flags(exchange, transcript, joins)),
         http_status=exchange.parser.status,
-        sent_ns=exchange.sent_ns,
         headers_ns=exchange.parser.head_ns,
-        first_byte_ns=exchange.first_byte_ns,
         first_token_ns=transcript.first_token_ns if streamed else None,
         first_output_ns=transcript.first_output_ns if streamed else None,
         last_token_ns=transcript.last_token_ns,
-        done_ns=exchange.done_ns,
-        **{name: getattr(exchange, name) for name in OF_THE_NETWORK},
-        reused=exchange.reused,
-        stale_retry=exchange.stale_retry,
+        **{name: getattr(exchange, name) for name in OF_THE_EXCHANGE},
         chunks=transcript.chunks,
-        first_chunk_tokens=transcript.first_chunk_tokens,
+        first_read_chunks=transcript.first_read_chunks,
+        first_read_tokens=_first_tokens(transcript),
         coalesced=gaps.coalesced,
         late_coalesced=sum(join.chunks for join in joins),
         clamped=len(exchange.clamps),
-        unstamped=exchange.unstamped,
         window_chunks=_inside(transcript, window),
         lag_max_ns=exchange.lag_max_ns if exchange.lag_max_ns >= 0 else None,
         icl=histogram.bucket_counts(gaps.icl_ns) if streamed and len(gaps.icl_ns) else (),
         icl_max_ns=gaps.icl_max_ns if streamed else None,
         late_joins=joins,
+        apart=timing.apart(transcript.stamps_ns, several) if streamed else None,
         itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
         finish=_short(asked.clean(transcript.finish)),
@@ -216,28 +213,65 @@ def _finished(
     return Finished(end, gaps.icl_ns if streamed else ())
 
 
-def _settle(exchange: Exchange, transcript: Transcript) -> Mapping[int, int]:
-    """Stamps that segments out of order may have made too early are put right; returns the late reads by their final stamp."""
+class _Doubts(NamedTuple):
+    """Reads by their final stamp: how long the late ones may have waited, and of the others those of several segments."""
+
+    late_ns: Mapping[int, int]
+    several: Mapping[int, tuple[int, int]]
+
+
+def _settle(exchange: Exchange, transcript: Transcript) -> _Doubts:
+    """Stamps that segments out of order may have made too early are put right."""
     late_ns = exchange.late_reads()
+    several = {at_ns: more for at_ns, more in exchange.reads_apart().items() if at_ns not in late_ns}
     if not exchange.out_of_order or exchange.done_ns is None:
-        return late_ns
+        return _Doubts(late_ns, several)
     moved = holes.corrected(transcript.stamps_ns, exchange.done_ns, exchange.lag_max_ns, exchange.clamps)
     transcript.restamp(moved)
     exchange.restamp(moved)
-    return {moved.get(at_ns, at_ns): since_ns + moved.get(at_ns, at_ns) - at_ns for at_ns, since_ns in late_ns.items()}
+    later_ns = {at_ns: moved.get(at_ns, at_ns) - at_ns for at_ns in (*late_ns, *several)}
+    return _Doubts(
+        {at_ns + later_ns[at_ns]: since_ns + later_ns[at_ns] for at_ns, since_ns in late_ns.items()},
+        {at_ns + later_ns[at_ns]: (since_ns + later_ns[at_ns], more) for at_ns, (since_ns, more) in several.items()},
+    )
 
 
 def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:
-    """Where the server counts as many tokens as chunks, each chunk was one token: that matters if some came together."""
-    found = timing.gaps(transcript.stamps_ns, transcript.tokens, late_ns)
-    usage, chunks = transcript.usage, transcript.chunks
-    if found.coalesced and usage is not None and usage.output_tokens == chunks:
-        return timing.gaps(transcript.stamps_ns, [1] * chunks, late_ns)
+    """One token a chunk matters if some came together. A running count does not say of which chunks hidden tokens are."""
+    tokens = () if _hidden_tokens(transcript) else transcript.tokens
+    found = timing.gaps(transcript.stamps_ns, tokens, late_ns)
+    if found.coalesced and _is_single(transcript):
+        return timing.gaps(transcript.stamps_ns, [1] * transcript.chunks, late_ns)
     return found
 
 
-def _our_flags(exchange: Exchange, joins: Sequence[LateJoin]) -> Iterator[str]:
-    """What is to be said of an attempt because of us."""
+def _first_tokens(transcript: Transcript) -> int | None:
+    if _is_single(transcript):
+        return transcript.first_read_chunks
+    return None if _hidden_tokens(transcript) else transcript.first_read_tokens
+
+
+def _is_single(transcript: Transcript) -> bool:
+    """Where the server counts as many tokens as chunks, each chunk was one token."""
+    usage = transcript.usage
+    told = None if usage is None else usage.output_tokens
+    return told is not None and told - _hidden_tokens(transcript) == transcript.chunks
+
+
+def _hidden_tokens(transcript: Transcript) -> int:
+    """Reasoning that the server counts as output and did not stream; 0 where its sum shows it counted apart from the output."""
+    usage = transcript.usage
+    if usage is None or usage.output_tokens is None or not usage.reasoning_tokens or transcript.reasoning:
+        return 0
+    apart = usage.total_tokens == (usage.input_tokens or 0) + usage.output_tokens + usage.reasoning_tokens
+    fits = 0 < usage.reasoning_tokens <= usage.output_tokens - bool(transcript.chunks)
+    return usage.reasoning_tokens if fits and not apart else 0
+
+
+def _our_flags(exchange: Exchange, transcript: Transcript, joins: Sequence[LateJoin]) -> Iterator[str]:
+    """What is to be said of an attempt because of us, and how to count its tokens."""
+    if _hidden_tokens(transcript):
+        yield timing.HIDDEN_REASONING
     if exchange.detail == DRAIN_LIMIT:
         yield "drain_limit"
     if joins and joins[0].gap_ns is None:

@@ -24,6 +24,7 @@ READ_BYTES = 32_768
 WAITING_BYTES = 131_072  # of one response that may wait: past it, reading pays for decoding
 CLOCK_NOISE_NS = 20_000
 BURST_BYTES = 2_048  # a read of more may hold three segments, which are as many as a hole leaves that is filled within a tick
+EVENT, RECORD = b"data:", b"\x17\x03\x03"  # what begins an event in plain text, and what may hold one in TLS
 LATE_NS = 2_000_000  # between two looks, of which there is one a millisecond: what was read after more may have come apart
 PIECE_BYTES = 65_536  # of a request, encrypted and handed to the kernel at a time
 TURN_BYTES = 1_048_576  # of a request, sent without looking at other sockets: 0.5 to 1 ms; a tick more would be in its TTFT
@@ -46,10 +47,13 @@ class Connection:
         "_full_ns",
         "_holey",
         "_incoming",
+        "_mark",
         "_out",
         "_outgoing",
         "_proxy",
+        "_reads",
         "_seen",
+        "_segments",
         "_socket",
         "_tls",
         "_unsent",
@@ -69,6 +73,9 @@ class Connection:
         self._seen = tcp_info.FRESH  # when the attempt before this one ended
         self._holey = False
         self._full_ns = 0  # the drain whose read may have left bytes in the kernel: those are older than the next floor
+        self._segments: int | None = None  # that had come when they were counted last, and reads since
+        self._reads = 0
+        self._mark = EVENT if tls is None else RECORD
         self._out = self._unsent = _NOTHING
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname=origin.host) if tls else None
@@ -90,7 +97,9 @@ class Connection:
 
     def send(self, exchange: Exchange, data: bytes) -> None:
         """Stamp `sent` and hand the request to the kernel; what does not fit follows from the drain."""
+        assert self._socket is not None, "only an open connection sends"
         self._exchange = exchange
+        self._segments, self._reads = tcp_info.data_segments(self._socket), 0
         self._unsent = memoryview(data)
         self._fill()
         exchange.on_wire = True
@@ -163,7 +172,11 @@ class Connection:
         elif not data:
             self._lost(exchange, Ending.EOF, None, floor_ns)
         else:
+            before_ns = exchange.read_ns
             stamp_ns = self._stamp(exchange, ancillary, floor_ns, len(data))
+            self._reads += size < READ_BYTES
+            if exchange.first_byte_ns is None or data.count(self._mark) > 1:
+                self._count_segments(exchange, stamp_ns, before_ns if floor_ns == self._full_ns else max(floor_ns, before_ns))
             if self._tls is None:
                 self._hear(exchange, stamp_ns, data)
             else:
@@ -219,6 +232,20 @@ class Connection:
             exchange.late.extend((stamp_ns, stamp_ns - max(floor_ns, exchange.read_ns)))
         exchange.read_ns = stamp_ns
         return stamp_ns
+
+    def _count_segments(self, exchange: Exchange, stamp_ns: int, empty_ns: int) -> None:
+        """A read of several events in one segment came as it was sent; in several, looking may have joined them.
+
+        Subtle: the first read is counted so that its head, often a segment of its own, is not taken for one of the next read.
+        Segments that come between the read and this are taken for its own, and missed in the next: their number stays right.
+        """
+        assert self._socket is not None, "only an open connection is read"
+        if self._segments is None:
+            return
+        now = tcp_info.data_segments(self._socket) or self._segments
+        more, self._segments, self._reads = now - self._segments - self._reads, now, 0
+        if more > 0:
+            exchange.apart.extend((stamp_ns, max(0, stamp_ns - empty_ns), more))
 
     @staticmethod
     def _at_read(exchange: Exchange, now_ns: int) -> int:

@@ -60,10 +60,11 @@ class Exchange:
     Stamps are monotonic ns; `check_ns` is when to look at the deadlines next. `reads` and their `stamps_ns` wait for framing,
     as they may where the message cannot end with them (`may_wait`). Of `received` bytes, `decoded` wait for nothing any more;
     at `decode_at` decoding has to be seen to. `late` has pairs: the stamp of a read that came late, and the ns since its socket
-    was last found empty. Where the connection was closed before a response, that was not before `open_ns`. `waiting_for` names
-    the step of opening the connection, and `address` is where that led. `turn_ns` is since when opening it has waited for us
-    and not for the peer, as it does when it begins, and None else. `bug` is an exception of ours, to be raised in the user's
-    greenlet; it is never the endpoint's fault.
+    was last found empty; `apart` has triples: these two of a read that held several segments, and how many but one. Where the
+    connection was closed before a response, that was not before `open_ns`. `waiting_for` names the step of opening the
+    connection, and `address` is where that led. `turn_ns` is since when opening it has waited for us and not for the peer, as
+    it does when it begins, and None else. `bug` is an exception of ours, to be raised in the user's greenlet; it is never the
+    endpoint's fault.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Exchange:
         "_method",
         "_waiter",
         "address",
+        "apart",
         "begun_ns",
         "bug",
         "check_ns",
@@ -123,6 +125,7 @@ class Exchange:
         self.reads: list[bytes] = []  # and not pairs: thousands of tuples at a time would keep the garbage collector busy
         self.stamps_ns: list[int] = []
         self.late = array("q")
+        self.apart = array("q")
         self.read_ns = 0  # stamp of the last read
         self.sent_ns: int | None = None
         self._first_sent_ns: int | None = None  # where it was sent twice
@@ -226,6 +229,11 @@ class Exchange:
     def late_reads(self) -> dict[int, int]:
         """How many ns before its stamp the first byte of a late read may have come, by that stamp."""
         return dict(zip(self.late[::2], self.late[1::2], strict=True))
+
+    def reads_apart(self) -> dict[int, tuple[int, int]]:
+        """Of reads of several segments: how many ns before its stamp the first may have come, and how many but one."""
+        triples = zip(self.apart[::3], self.apart[1::3], self.apart[2::3], strict=True)
+        return {stamp_ns: (wait_ns, more) for stamp_ns, wait_ns, more in triples}
 
     def restamp(self, moved: Mapping[int, int]) -> None:
         """Reads whose bytes could be had only later than was believed: old stamp to new."""

@@ -67,7 +67,7 @@ _LATENCIES = {
     "ttft": ("Time to first token, from the first byte sent.", _Edges(_TTFT_S)),
     "ttfo": ("Time to first output that is not reasoning, from the first byte sent.", _Edges(_TTFT_S)),
     "icl": ("Inter-chunk latency: gaps between reads that carried tokens.", _Edges(_GAP_S)),
-    "tpot": ("Time per output token after the first chunk, one value per answer.", _Edges(_GAP_S)),
+    "tpot": ("Time per output token after the first read, one value per answer.", _Edges(_GAP_S)),
     "e2e": ("From the first byte sent to the last token.", _Edges(_E2E_S)),
     "ttft_scheduled": ("Time to first token, from the intended start.", _Edges(_TTFT_S)),
     "e2e_scheduled": ("From the intended start to the last token.", _Edges(_E2E_S)),

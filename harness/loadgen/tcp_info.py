@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 # struct tcp_info of linux/tcp.h: offsets never change, new fields come at the end, and older kernels give fewer bytes.
 _TCP_INFO = 11
-_RTT, _RETRANSMITS, _MIN_RTT, _OUT_OF_ORDER = 68, 100, 148, 224
+_RTT, _RETRANSMITS, _MIN_RTT, _DATA_SEGMENTS, _OUT_OF_ORDER = 68, 100, 148, 152, 224
 _BYTES = _OUT_OF_ORDER + 4
 _unpack = struct.Struct(
     f"@{_RTT}xI{_RETRANSMITS - _RTT - 4}xI{_MIN_RTT - _RETRANSMITS - 4}xI{_OUT_OF_ORDER - _MIN_RTT - 4}xI"
@@ -57,6 +57,16 @@ def out_of_order(sock: _socket.socket) -> int:
         return _at(sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES), _OUT_OF_ORDER) or 0
     except OSError:
         return 0
+
+
+def data_segments(sock: _socket.socket) -> int | None:
+    """Segments with data in them that have come on this connection so far, as they were on the wire; None where unknown."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return _at(sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _DATA_SEGMENTS + 4), _DATA_SEGMENTS)
+    except OSError:
+        return None
 
 
 def decoded(info: bytes) -> TcpInfo:

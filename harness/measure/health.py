@@ -7,8 +7,8 @@ the run is INVALID(client_limited), with place, value, limit and remedy.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from harness.measure import timing
-from harness.measure.lateness import ABSOLUTE_NS, RELATIVE, bounds
+from harness.measure import apart, timing
+from harness.measure.lateness import ABSOLUTE_NS, QUANTILES, RELATIVE, bounds
 from harness.measure.spread import beyond_ns, merged, wait_ns
 from harness.records import AttemptEnd, Finding, Health
 
@@ -121,6 +121,16 @@ def _is_unsure(cell: Watched) -> str | None:
     return " and ".join(f"{each.figure} {each.low_ns / 1e6:.2f} to {each.high_ns / 1e6:.2f} ms" for each in unsure) or None
 
 
+def _is_close(cell: Watched) -> str | None:
+    unsure = list(apart.unsure(cell.ends, QUANTILES))
+    told = [
+        f"{metric.upper()} {name} {each.low_ns / 1e6:.2f} to {each.high_ns / 1e6:.2f} ms"
+        for metric, name, each in unsure
+        if name in QUANTILES
+    ]
+    return " and ".join(told) or None
+
+
 def _share(late: int, of: int, least: int) -> str | None:
     return f"{100 * late / of:.1f} %" if late >= least and late > LATE_RATIO * of else None
 
@@ -200,6 +210,15 @@ RULES = (
         limit=f"{ABSOLUTE_NS / 1e6} ms or {100 * RELATIVE} %",
         why="only the last chunk of a read has a stamp of its own, so the truth may lie anywhere between the two values",
         remedy=_MORE_CORES,
+    ),
+    Rule(
+        code="close_chunks",
+        invalid=False,
+        breach=_is_close,
+        what="chunks come closer together than signoff looks, once a millisecond, so these are not given",
+        limit=f"{ABSOLUTE_NS / 1e6} ms or {100 * RELATIVE} %",
+        why="of chunks that one read brought in several segments only the last has a stamp of its own",
+        remedy="none is needed: TPOT, ITL, e2e and tokens/s stand, and so does what is printed of ICL and TTFT",
     ),
     Rule(
         code="core_shared",

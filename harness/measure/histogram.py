@@ -42,6 +42,12 @@ def _edges_ns(shape: HdrHistogram) -> NDArray[np.int64]:
 _EDGES_NS = _edges_ns(HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS))
 
 
+def lowest_ns(buckets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The least value that is counted in each of these buckets."""
+    lowest: NDArray[np.int64] = _EDGES_NS[buckets]
+    return lowest
+
+
 def _buckets(values_ns: Values) -> NDArray[np.int64]:
     inside = np.minimum(np.maximum(np.asarray(values_ns, dtype=np.int64), 0), HIGHEST_NS)
     return np.searchsorted(_EDGES_NS, inside, side="right") - 1

@@ -45,12 +45,21 @@ def bounds(ends: Iterable[AttemptEnd]) -> Iterator[Bounds]:
 
 
 def _gaps(whole: Sequence[AttemptEnd]) -> Iterator[Bounds]:
-    """A join of k chunks after a gap G, which waited up to w: its first one came after G - w or more, the others within w.
-
-    Where w is not small beside G, no gap of the join is among those that are said: here it is, as low and as high as may be.
-    """
     if sum(bool(end.icl) for end in whole) < stats.ANSWERS:
         return
+    said, low, high = gap_histograms(whole)
+    for name, q in QUANTILES.items():
+        values = [value for each in (said, low, high) if (value := each.value_at(q)) is not None]
+        if said.n >= stats.sample_floor(q):
+            yield Bounds(f"ICL {name}", *values)
+
+
+def gap_histograms(whole: Sequence[AttemptEnd]) -> tuple[Histogram, Histogram, Histogram]:
+    """The gaps of these answers: as they are said, and as short and as long as they can have been.
+
+    A join of k chunks after a gap G, which waited up to w: its first one came after G - w or more, the others within w. Where w
+    is not small beside G, no gap of the join is among those that are said.
+    """
     said, low, high = Histogram(), Histogram(), Histogram()
     for end in whole:
         said.add_sparse(end.icl)
@@ -64,10 +73,7 @@ def _gaps(whole: Sequence[AttemptEnd]) -> Iterator[Bounds]:
     high.add(said)
     high.record([gap_ns for join, gap_ns in after if timing.is_unsure(join)])
     high.record([join.wait_ns for join in joins for _ in range(join.chunks)])
-    for name, q in QUANTILES.items():
-        values = [value for each in (said, low, high) if (value := each.value_at(q)) is not None]
-        if said.n >= stats.sample_floor(q):
-            yield Bounds(f"ICL {name}", *values)
+    return said, low, high
 
 
 def _values(name: str, whole: Sequence[AttemptEnd], metric: Callable[[AttemptEnd], float | None]) -> Iterator[Bounds]:

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.records import AttemptEnd, AttemptStart, LateJoin
+from harness.measure.histogram import bucket_counts
+from harness.records import Apart, AttemptEnd, AttemptStart, LateJoin
 
 UNSURE_SHARE = 20  # a gap is known well enough when the moment it ended is known to a twentieth of it
 LATE_FIRST_TOKEN = "late_first_token"  # noqa: S105 - a flag of attempts: what was read with later ones, and late
+HIDDEN_REASONING = "hidden_reasoning"  # a flag of attempts: tokens that were counted as output and never streamed
 NOTHING_LATE: Mapping[int, int] = {}
 
 Durations = NDArray[np.int64]
@@ -48,16 +50,26 @@ def done_ns(end: AttemptEnd) -> int | None:
     return _between(end.sent_ns, end.done_ns)
 
 
-def tpot_ns(end: AttemptEnd) -> float | None:
-    """Time per output token after the first chunk: (last_token - first_token) / (output tokens - tokens in the first chunk).
+def arrived_tokens(end: AttemptEnd) -> int | None:
+    """Output tokens that came over the wire: those of usage, but for reasoning that the server counts and keeps to itself."""
+    if end.usage is None or end.usage.output_tokens is None:
+        return None
+    return end.usage.output_tokens - ((end.usage.reasoning_tokens or 0) if HIDDEN_REASONING in end.flags else 0)
 
-    The first chunk counts as one token where its tokens are unknown. Undefined, so None, when no token came after it.
+
+def tpot_ns(end: AttemptEnd) -> float | None:
+    """Time per output token after the first read: (last_token - first_token) / (tokens that arrived - those in the first read).
+
+    The first token's stamp is that of its read, so all that came in it came by then. Where the tokens of that read are unknown
+    each of its chunks counts as one, which is the least: TPOT is then a lower bound, and off by the share of the answer that
+    came in the first read at most. Undefined, so None, when no token came after it.
     """
     decoding_ns = _between(end.first_token_ns, end.last_token_ns)
-    if decoding_ns is None or end.usage is None or end.usage.output_tokens is None:
+    arrived = arrived_tokens(end)
+    if decoding_ns is None or arrived is None:
         return None
-    first = 1 if end.first_chunk_tokens is None else end.first_chunk_tokens
-    tokens = end.usage.output_tokens - first
+    first = max(1, end.first_read_chunks) if end.first_read_tokens is None else end.first_read_tokens
+    tokens = arrived - first
     return decoding_ns / tokens if tokens >= 1 else None
 
 
@@ -82,15 +94,14 @@ def connect_wait_ns(start: AttemptStart, end: AttemptEnd) -> int | None:
 
 
 def window_tokens(end: AttemptEnd) -> float | None:
-    """Output tokens inside the measure window: usage spread evenly over the chunks, of which `window_chunks` arrived there.
+    """Tokens inside the measure window: those that arrived, spread evenly over the chunks, of which `window_chunks` came there.
 
     None where chunks arrived there whose tokens are unknown.
     """
     if not end.window_chunks:
         return 0.0
-    if end.usage is None or end.usage.output_tokens is None:
-        return None
-    return end.usage.output_tokens * end.window_chunks / end.chunks
+    arrived = arrived_tokens(end)
+    return None if arrived is None else arrived * end.window_chunks / end.chunks
 
 
 class Gaps(NamedTuple):
@@ -142,6 +153,29 @@ def gaps(stamps_ns: Sequence[int], tokens: Sequence[int | None] = (), late_ns: M
 def is_unsure(join: LateJoin) -> bool:
     """Whether the gap that ends in this read is no ICL: the moment its first chunk came is not known well enough."""
     return join.gap_ns is None or join.wait_ns * UNSURE_SHARE > join.gap_ns
+
+
+def apart(stamps_ns: Sequence[int], several: Mapping[int, tuple[int, int]]) -> Apart | None:
+    """What looking may have joined of chunks with these stamps (ascending, equal where read together); None for nothing.
+
+    several  by stamp of a read of several segments: how many ns before it the first may have come, and how many but one
+    """
+    if not several or len(stamps_ns) < 2:
+        return None
+    reads_ns, sizes = np.unique(np.asarray(stamps_ns, dtype=np.int64), return_counts=True)
+    gaps_ns: list[int] = []
+    chunks, longest_ns, first_ns = 0, 0, None
+    for read in np.flatnonzero(sizes > 1).tolist():
+        wait_ns, more = several.get(int(reads_ns[read]), (0, 0))
+        if not more:
+            continue
+        chunks += min(more, int(sizes[read]) - 1)
+        longest_ns = max(longest_ns, wait_ns)
+        if read:
+            gaps_ns.append(int(reads_ns[read] - reads_ns[read - 1]))
+        else:
+            first_ns = wait_ns
+    return Apart(bucket_counts(gaps_ns) if gaps_ns else (), chunks, longest_ns, first_ns) if chunks else None
 
 
 class _Join(NamedTuple):

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.measure import apart, timing
 from harness.measure.health import Watched
 from harness.measure.histogram import Pairs
 from harness.records import AttemptEnd, Phase
 from harness.report import client
-from harness.report.distribution import Gaps, Measured, exact, pooled
+from harness.report.distribution import Gaps, Measured, exact, pooled, withheld
+from harness.report.figures import PERCENTILES
 from harness.report.join import OK, SCHEDULED, SERVICE, measured
 from harness.report.windows import Windows
 from harness.results import Run
+
+_TOO_CLOSE = "chunks come closer together than signoff looks, once a millisecond"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,16 @@ def _metrics(run: Run, ok: pd.DataFrame) -> dict[str, Measured]:
     streamed = ok[ok["ttft_s"].notna()]
     ends = [end for position in streamed.index if (end := run.attempts[position].end) is not None]
     named = {name: _exact(ok[name]) for name in (*SERVICE, *SCHEDULED, "rtt_s", "min_rtt_s")}
-    return named | {"icl_s": _chunk_gaps(ends, len(ok)), "itl_s": _token_gaps(ends, len(ok))}
+    return _known(named | {"icl_s": _chunk_gaps(ends, len(ok)), "itl_s": _token_gaps(ends, len(ok))}, ends)
+
+
+def _known(metrics: dict[str, Measured], ends: list[AttemptEnd]) -> dict[str, Measured]:
+    """Without the statistics that chunks which came closer together than we look leave unknown."""
+    why: dict[str, dict[str, str]] = {"icl": {}, "ttft": {}}
+    for metric, statistic, bounds in apart.unsure(ends, PERCENTILES):
+        why[metric][statistic] = f"{_TOO_CLOSE}: it is {bounds.low_ns / 1e6:.2f} to {bounds.high_ns / 1e6:.2f} ms"
+    of = {"icl_s": "icl", "ttft_s": "ttft", "ttft_scheduled_s": "ttft", "ttfo_s": "ttft", "ttfo_scheduled_s": "ttft"}
+    return {name: withheld(each, why[of[name]]) if name in of else each for name, each in metrics.items()}
 
 
 def _exact(column: pd.Series) -> Measured:
@@ -85,7 +98,7 @@ def token_gaps(end: AttemptEnd) -> Pairs | None:
     """Gaps per token: as journalled, or the gaps per chunk where every chunk was one token read by itself; else unknown."""
     if end.itl is not None or not end.icl:
         return end.itl or ()
-    single = end.usage is not None and end.usage.output_tokens == end.chunks and end.coalesced == 0
+    single = timing.arrived_tokens(end) == end.chunks and end.coalesced == 0
     return end.icl if single else None
 
 

@@ -99,8 +99,8 @@ def _most(samples: Sequence[Health], of: Callable[[Health], float | None]) -> fl
 
 
 def _tokens_per_chunk(streamed: Iterable[AttemptEnd]) -> float | None:
-    """Output tokens by usage over chunks, of the whole answers that told their usage."""
-    told = [(end.usage.output_tokens, end.chunks) for end in streamed if end.kind == "ok" and end.usage is not None]
+    """Tokens that arrived over chunks, of the whole answers that told their usage."""
+    told = [(timing.arrived_tokens(end), end.chunks) for end in streamed if end.kind == "ok"]
     known = [(tokens, chunks) for tokens, chunks in told if tokens is not None]
     chunks = sum(chunks for _, chunks in known)
     return sum(tokens for tokens, _ in known) / chunks if chunks else None

@@ -4,11 +4,12 @@ The rule: percentiles are read from the HdrHistogram; exact order statistics giv
 given only where a two-sided 95 % distribution-free interval of it exists (`measure.stats.sample_floor`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from harness.measure import stats
@@ -93,6 +94,14 @@ def _top_s(bucket: int) -> float:
     one = Histogram()
     one.add_sparse([(bucket, 1)])
     return one.max_ns / 1e9
+
+
+def withheld(of: Measured, why: Mapping[str, str]) -> Measured:
+    """The same without the statistics that are named there, each with why; one that is not given keeps its own reason."""
+    given = {name: reason for name, reason in why.items() if getattr(of.figures, name) is not None}
+    interval = {name: bounds for name, bounds in of.figures.interval.items() if name not in given}
+    reason = {**of.figures.reason, **given}
+    return replace(of, figures=structs.replace(of.figures, interval=interval, reason=reason, **dict.fromkeys(given)))
 
 
 def failure_aware(of: Measured, attempted: int) -> LatencyAll:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.measure import health
+from harness.measure import health, timing
 from harness.records import AttemptEnd, Finding, Phase
 from harness.report import calibration, client
 from harness.results import Run
@@ -23,7 +23,7 @@ def doubts(run: Run) -> list[Finding]:
     """All findings of this kind, in a fixed order."""
     measured = [each.end for each in run.attempts if each.end is not None and each.start.phase is Phase.MEASURE]
     limited = health.findings(client.watched(run).values())
-    ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured))
+    ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured), *_hidden(measured))
     headroom = calibration.findings(calibration.figures(run))
     return [*_empty(run), *_stuck(run), *limited, *ours, *_lossy(run), *headroom]
 
@@ -63,10 +63,12 @@ def _stuck(run: Run) -> Iterator[Finding]:
 def _coalesced(ends: list[AttemptEnd]) -> Iterator[Finding]:
     chunks, together, late = (sum(getattr(end, name) for end in ends) for name in ("chunks", "coalesced", "late_coalesced"))
     if chunks and together / chunks > COALESCED_RATIO:
+        close = sum(end.apart.chunks for end in ends if end.apart is not None)
         yield Finding(
             code="coalesced",
-            what=f"{100 * together / chunks:.1f} % of the chunks were read together with the one before, and "
-            f"{100 * late / together:.0f} % of these because signoff may have looked late",
+            what=f"{100 * together / chunks:.1f} % of the chunks were read together with the one before, "
+            f"{100 * late / together:.0f} % of these because signoff may have looked late, and up to "
+            f"{100 * close / together:.0f} % because it looks once a millisecond",
             why="they have no gap of their own and lengthen another: the upper percentiles of ICL are a little too high",
             remedy="against lateness, a core of its own or fewer users per process (--processes); the rest came together",
         )
@@ -103,6 +105,21 @@ def _stale(ends: list[AttemptEnd]) -> Iterator[Finding]:
             what=f"{count} of {len(ends)} requests were sent again because an idle connection was closed as they were sent",
             why="a server may close what is idle, so this is no failure; but it may have seen, and billed, the first one too",
             remedy="none is needed; the server's keep-alive time-out is shorter than the pause between two requests",
+        )
+
+
+def _hidden(ends: list[AttemptEnd]) -> Iterator[Finding]:
+    """Reasoning that is paid for and never seen: the speed is that of the rest."""
+    hidden = [end for end in ends if timing.HIDDEN_REASONING in end.flags]
+    if hidden:
+        output = sum(end.usage.output_tokens or 0 for end in ends if end.usage is not None)
+        kept = sum(end.usage.reasoning_tokens or 0 for end in hidden if end.usage is not None)
+        yield Finding(
+            code=timing.HIDDEN_REASONING,
+            what=f"{len(hidden)} of {len(ends)} answers were billed for reasoning tokens that were not streamed, "
+            f"{100 * kept / output:.0f} % of all output tokens",
+            why="TPOT and tokens/s are of the tokens that arrive; the time of the others is in TTFT, their price in the spend",
+            remedy="none is needed; compare with a model that shows its reasoning by TTFO, e2e and cost",
         )
 
 

@@ -161,7 +161,7 @@ class ClientFigures(msgspec.Struct, frozen=True, kw_only=True):
     coalesced      chunks that were read together with the one before, of all chunks; `late_coalesced` those of them that
                    signoff may have joined by looking late, the others came together
     late_first_token  answers whose first token was read late and together with later ones, of those that were streamed
-    tokens_per_chunk  output tokens by usage over chunks
+    tokens_per_chunk  tokens that arrived, by usage, over chunks
     """
 
     cpu_ratio: float | None

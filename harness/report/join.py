@@ -84,7 +84,7 @@ DTYPES = (
     | {"address": "object"}
     | dict.fromkeys(NETWORK, "float64")
     | dict.fromkeys(["retransmits", "out_of_order", "chunks", "coalesced", "clamped", "window_chunks"], "Int64")
-    | {"window_tokens": "float64", "done_in_window": "bool"}
+    | {"window_tokens": "float64", "done_in_window": "bool", "arrived_tokens": "Int64"}
     | dict.fromkeys(["input_tokens", "cached_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"], "Int64")
     | dict.fromkeys(["usage_source", "usd"], "object")
     | {"score": "float64"}
@@ -202,6 +202,7 @@ def _tokens(end: AttemptEnd | None) -> dict[str, Any]:
         "cache_write_tokens": usage.cache_write_tokens,
         "output_tokens": usage.output_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
+        "arrived_tokens": None if end is None else timing.arrived_tokens(end),
         "usage_source": usage.source if told else None,
     }
 

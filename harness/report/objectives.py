@@ -30,7 +30,7 @@ def goodput(rows: pd.DataFrame, bounds_s: Mapping[str, float]) -> Goodput:
     good, and undetermined.
     """
     completed = rows[rows["done_in_window"] & rows["kind"].eq(OK)]
-    single = completed["output_tokens"].eq(1).fillna(value=False).astype(bool)
+    single = completed["arrived_tokens"].eq(1).fillna(value=False).astype(bool)
     none = pd.Series(data=False, index=completed.index)
     missed, unknown, skipped = none, none, none
     for name, bound_s in bounds_s.items():

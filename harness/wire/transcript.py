@@ -7,6 +7,7 @@ the attempt succeeded; `wire/outcome.py` does.
 import itertools
 import zlib
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -143,8 +144,15 @@ class Transcript:
         return self.stamps_ns[-1] if self.stamps_ns else None
 
     @property
-    def first_chunk_tokens(self) -> int | None:
-        return self.tokens[0] if self.tokens else None
+    def first_read_chunks(self) -> int:
+        """Chunks that came in the read which brought the first one."""
+        return bisect_right(self.stamps_ns, self.stamps_ns[0]) if self.stamps_ns else 0
+
+    @property
+    def first_read_tokens(self) -> int | None:
+        """Their tokens, where the server counts along from the first chunk on."""
+        counts = [count for count in self.tokens[: self.first_read_chunks] if count is not None]
+        return sum(counts) if counts and len(counts) == self.first_read_chunks else None
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of the response: which framing to expect. Call once, before `feed`."""

@@ -7,7 +7,9 @@ import pytest
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Window
 from harness.loadgen.exchange import Exchange
-from harness.records import AttemptStart, Deadlines, Ending, LateJoin, Phase
+from harness.measure import timing
+from harness.measure.histogram import bucket_counts
+from harness.records import Apart, AttemptStart, Deadlines, Ending, LateJoin, Phase
 from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
 
@@ -76,6 +78,26 @@ def test_secrets_beside_the_key_are_hidden_like_it(secret: str) -> None:
         assert "[key]" in done.end.error
 
 
+@pytest.mark.parametrize(("out_of_order", "later_ns"), [(0, 0), (2, 200_000)])
+def test_what_came_in_several_segments_is_told(out_of_order: int, later_ns: int) -> None:
+    """Two first chunks in two segments, three in two, two in one; a late read is told as late. A hole moves them."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns, exchange.lag_max_ns, exchange.out_of_order = 1, 200_000, out_of_order
+    word = chunk(choices=[{"delta": {"content": "x"}}])
+    last = chunk(choices=[{"delta": {}, "finish_reason": "stop"}])
+    exchange.parser.feed(1_000_000, HEAD % (200, b"text/event-stream", len(word * 9 + last)))
+    for stamp_ns, number in ((6_000_000, 2), (7_000_000, 3), (8_000_000, 2), (12_000_000, 2)):
+        exchange.parser.feed(stamp_ns, word * number)
+    exchange.apart.extend((6_000_000, 300_000, 1, 7_000_000, 400_000, 1, 12_000_000, 900_000, 1))
+    exchange.late.extend((12_000_000, 3_000_000))
+    exchange.parser.feed(13_000_000, last)
+    exchange.end(Ending.COMPLETE, 13_000_000)
+    end = attempt.finish(START, exchange, transcript, ASKED, None).end
+    assert Apart(bucket_counts([1_000_000]), 2, 400_000 + later_ns, 300_000 + later_ns) == end.apart
+    assert 1 == len(end.late_joins)
+
+
 def test_one_token_chunks_that_were_read_together_still_tell_itl() -> None:
     """As many tokens as chunks: each chunk was one token, so a read of two shares its gap among them."""
     transcript = Transcript(openai_chat)
@@ -90,6 +112,59 @@ def test_one_token_chunks_that_were_read_together_still_tell_itl() -> None:
     exchange.end(Ending.COMPLETE, 9_500_000)
     end = attempt.finish(START, exchange, transcript, Asked(openai_chat, stream=True, model="m", key=None), None).end
     assert (1, [1], [2]) == (end.coalesced, [count for _, count in end.icl], [count for _, count in end.itl])
+
+
+def four_at_a_time(**usage: object) -> attempt.Finished:
+    """Six reads of four chunks, 20 ms apart; what the server counts beside."""
+    transcript = Transcript(openai_chat)
+    exchange = Exchange(transcript, Deadlines(), 0)
+    exchange.sent_ns = 1
+    word = chunk(choices=[{"delta": {"content": "x"}}])
+    last = chunk(choices=[{"delta": {}, "finish_reason": "stop"}], usage=usage)
+    exchange.parser.feed(1_000_000, HEAD % (200, b"text/event-stream", len(word * 24 + last)))
+    for number in range(1, 7):
+        exchange.parser.feed(20_000_000 * number, word * 4)
+    exchange.parser.feed(121_000_000, last)
+    exchange.end(Ending.COMPLETE, 121_000_000)
+    return attempt.finish(START, exchange, transcript, ASKED, Window(50_000_000, None))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "first_read_tokens", "expected_ns"), [(24, 4, 5_000_000), (48, None, 100_000_000 / 44), (None, None, None)]
+)
+def test_tokens_of_the_first_read_came_in_no_time(
+    tokens: int | None, first_read_tokens: int | None, expected_ns: float | None
+) -> None:
+    """Its stamp is that of all four: 20 tokens came in the 100 ms after it, or as many as are left after one for each chunk."""
+    end = four_at_a_time(completion_tokens=tokens).end
+    assert (4, first_read_tokens, expected_ns) == (end.first_read_chunks, end.first_read_tokens, timing.tpot_ns(end))
+
+
+@pytest.mark.parametrize(
+    ("completion", "reasoning", "total", "hidden"),
+    [(424, 400, 429, True), (424, 400, None, True), (424, 400, 829, False), (24, 400, 429, False), (24, 0, 29, False)],
+)
+def test_reasoning_that_was_counted_and_not_streamed_is_hidden(
+    completion: int, reasoning: int, total: int | None, hidden: bool
+) -> None:
+    """Not where it is counted beside the output, as the sum or a larger count shows; each chunk may then be a token."""
+    details = {"reasoning_tokens": reasoning}
+    counts = {"prompt_tokens": 5, "completion_tokens": completion, "total_tokens": total, "completion_tokens_details": details}
+    end = four_at_a_time(**counts).end
+    assert hidden == (timing.HIDDEN_REASONING in end.flags)
+    assert (4 if hidden or completion == 24 else None) == end.first_read_tokens
+    if hidden:
+        assert (5_000_000, 16) == (timing.tpot_ns(end), timing.window_tokens(end))
+
+
+def test_reasoning_that_was_streamed_is_not_hidden() -> None:
+    """Its chunks are tokens like any other."""
+    thought = chunk(choices=[{"delta": {"reasoning_content": "hm"}}])
+    usage = {"completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 4}}
+    said = chunk(choices=[{"delta": {"content": "x"}, "finish_reason": "stop"}], usage=usage)
+    end = finished(thought + said).end
+    assert timing.HIDDEN_REASONING not in end.flags
+    assert 9 == timing.arrived_tokens(end)
 
 
 def test_chunks_in_the_window_are_counted() -> None:

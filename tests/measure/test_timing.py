@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from harness.measure import timing
 from harness.records import AttemptEnd, AttemptStart, LateJoin, Phase, Usage
@@ -70,29 +71,45 @@ def test_stamps_that_never_happened_give_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output_tokens", "first_chunk_tokens", "expected"),
+    ("output_tokens", "first_read_tokens", "first_read_chunks", "expected"),
     [
-        (11, None, 300.0),
-        (11, 1, 300.0),
-        (11, 5, 500.0),
-        (2, None, 3_000.0),
-        (1, None, None),
-        (5, 5, None),
-        (0, None, None),
-        (None, 1, None),
+        (11, None, 0, 300.0),
+        (11, None, 1, 300.0),
+        (11, None, 5, 500.0),
+        (11, 1, 1, 300.0),
+        (11, 5, 1, 500.0),
+        (11, 5, 2, 500.0),
+        (2, None, 1, 3_000.0),
+        (1, None, 1, None),
+        (5, 5, 1, None),
+        (0, None, 1, None),
+        (None, 1, 1, None),
     ],
 )
-def test_tpot(output_tokens: int | None, first_chunk_tokens: int | None, expected: float | None) -> None:
-    """Decoding time over the tokens after the first chunk, which counts as one when unknown; None when none came after."""
+def test_tpot(output_tokens: int | None, first_read_tokens: int | None, first_read_chunks: int, expected: float | None) -> None:
+    """Decoding time over the tokens after the first read, one for each of its chunks when unknown; None if none came after."""
     end = AttemptEnd(
         id="x",
         kind="ok",
         first_token_ns=2_000,
         last_token_ns=5_000,
-        first_chunk_tokens=first_chunk_tokens,
+        first_read_chunks=first_read_chunks,
+        first_read_tokens=first_read_tokens,
         usage=Usage(output_tokens=output_tokens),
     )
     assert expected == timing.tpot_ns(end)
+
+
+def test_hidden_reasoning_is_no_token_that_arrives() -> None:
+    """420 tokens by usage, 400 of them reasoning that nobody saw: 20 came, in 20 chunks, 19 of them in 380 after the first."""
+    usage = Usage(output_tokens=420, reasoning_tokens=400)
+    end = AttemptEnd(
+        "x", "ok", first_token_ns=20, last_token_ns=400, chunks=20, window_chunks=10, first_read_chunks=1, usage=usage
+    )
+    hidden = replace(end, flags=("hidden_reasoning",))
+    assert (420, 210, 380 / 419) == (timing.arrived_tokens(end), timing.window_tokens(end), timing.tpot_ns(end))
+    assert (20, 10, 20) == (timing.arrived_tokens(hidden), timing.window_tokens(hidden), timing.tpot_ns(hidden))
+    assert timing.arrived_tokens(NOTHING) is None
 
 
 def test_tpot_needs_usage() -> None:

@@ -43,7 +43,7 @@ def attempt(
         chunks=len(stamps),
         icl=bucket_counts(gaps),
         usage=Usage(output_tokens=len(stamps)),
-        first_chunk_tokens=1,
+        first_read_chunks=1,
     )
     return start, end
 

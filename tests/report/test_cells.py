@@ -4,7 +4,7 @@ import handmade
 import pytest
 
 from harness.measure.histogram import bucket_counts
-from harness.records import Usage
+from harness.records import Apart, Usage
 from harness.report import join
 from harness.report.cells import Cell, cells, token_gaps
 
@@ -55,6 +55,20 @@ def test_gaps_per_token_are_only_where_tokens_are_known(fields: dict[str, object
     end = handmade.ok(1, **fields).end
     assert end is not None
     assert expected == token_gaps(end)
+
+
+def test_what_came_closer_than_looks_is_withheld() -> None:
+    """Reads of two chunks every 2 ms, the first one too: no figure of ICL, TTFT or TTFO of any view, each with its reason."""
+    joined = Apart(bucket_counts([2 * MS] * 4), 5, MS, MS)
+    made = cell(*(handmade.ok(number, gap=2, apart=joined) for number in range(100)))
+    for name in ("icl_s", "ttft_s", "ttft_scheduled_s", "ttfo_s", "ttfo_scheduled_s"):
+        figures = made.metrics[name].figures
+        assert (None, None) == (figures.p50, figures.mean)
+        assert "p50" not in figures.interval
+        assert figures.reason["p50"].startswith("chunks come closer together than signoff looks, once a millisecond: it is ")
+    assert made.metrics["ttft_s"].figures.reason["p99_9"].startswith("needs n >= ")
+    e2e, tpot = (made.metrics[name].figures.p50 for name in ("e2e_s", "tpot_s"))
+    assert (0.108, 0.002) == pytest.approx((e2e, tpot), rel=0.001)
 
 
 def test_unknown_gaps_are_counted() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.records import AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase
+from harness.measure.histogram import bucket_counts
+from harness.records import Apart, AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase, Usage
 from harness.report.doubts import doubts
 from harness.results import Attempt, Run
 
@@ -33,6 +34,11 @@ CASES = {
     "read_lag": (end(lag_max_ns=20_000_000), end(lag_max_ns=20_000_001), False),
     "no_kernel_stamps": (end(), end(unstamped=1), False),
     "stale_retry": (end(), end(stale_retry=True), False),
+    "hidden_reasoning": (
+        end(usage=Usage(output_tokens=4, reasoning_tokens=3)),
+        end(flags=("hidden_reasoning",), usage=Usage(output_tokens=4, reasoning_tokens=3)),
+        False,
+    ),
     "lossy_network": (end(retransmits=0, out_of_order=0), end(retransmits=0, out_of_order=1), False),
     "cut_in_flight": (end(flags=("length",)), end(flags=("drain_limit",)), True),
 }
@@ -59,6 +65,24 @@ def test_a_loss_in_a_hundred_attempts_is_no_doubt() -> None:
     assert [] == doubts(run(*clean, ours))
     [finding] = doubts(run(*clean[:98], ours, *unknown))
     assert "segments were lost or overtaken on the way in 1 % of the attempts at a" == finding.what
+
+
+def test_chunks_that_come_closer_than_looks_are_told_with_their_bounds() -> None:
+    """Fifty answers of reads of two chunks a millisecond apart: the gaps are 0 to 1 ms; with one such read each, nothing."""
+    whole = {"sent_ns": 0, "first_token_ns": 50, "last_token_ns": 60, "icl": bucket_counts([1_000_000] * 200)}
+    all_joined, one = Apart(bucket_counts([1_000_000] * 200), 200, 1_000_000), Apart(bucket_counts([1_000_000]), 1, 300_000)
+    [finding] = doubts(run(*[end(number, apart=all_joined, **whole) for number in range(50)]))
+    assert ("close_chunks", False) == (finding.code, finding.invalid)
+    assert "a at 10 users ICL p50 0.00 to 1.00 ms" in finding.what
+    assert [] == doubts(run(*[end(number, apart=one, **whole) for number in range(50)]))
+
+
+def test_hidden_reasoning_has_its_share_of_answers_and_of_tokens() -> None:
+    """One answer of two, and 300 of 400 tokens."""
+    shown, hidden = Usage(output_tokens=80, reasoning_tokens=70), Usage(output_tokens=320, reasoning_tokens=300)
+    [finding] = doubts(run(end(usage=shown), end(1, flags=("hidden_reasoning",), usage=hidden)))
+    assert finding.what.startswith("1 of 2 answers")
+    assert finding.what.endswith(" 75 % of all output tokens")
 
 
 def test_one_stuck_user_in_many_is_no_reason_to_discard() -> None:

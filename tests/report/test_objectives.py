@@ -5,6 +5,8 @@ import pytest
 from fabricated import rates
 
 from harness.measure import slo
+from harness.measure.histogram import bucket_counts
+from harness.records import Apart
 from harness.report import join
 from harness.report.cells import cells
 from harness.report.figures import Goodput, LevelFigures
@@ -66,6 +68,13 @@ def test_rates_have_objectives_too() -> None:
     attempts = [handmade.ok(number) for number in range(10)]
     texts = ("requests_per_s >= 1", "output_tokens_per_s >= 5.1", "output_tokens_per_s.per_user >= 99", "goodput_per_s >= 1")
     assert [True, False, True, None] == mets(attempts, *texts)
+
+
+def test_what_is_withheld_is_neither_met_nor_missed() -> None:
+    """Chunks that may have come 0 to 2 ms apart meet no bound of 1 ms and miss none."""
+    close = Apart(bucket_counts([2_000_000] * 4), 4, 1_000_000)
+    attempts = [handmade.ok(number, gap=2, apart=close) for number in range(100)]
+    assert [None, True] == mets(attempts, "icl.p50 <= 1 ms", "tpot.p50 <= 3 ms")
 
 
 def rows(*attempts: object) -> object:

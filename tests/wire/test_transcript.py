@@ -86,7 +86,9 @@ def test_usage_in_every_chunk_counts_tokens_and_is_never_summed() -> None:
     transcript = heard(body, cuts)
     assert [0, 1, 2] == list(transcript.stamps_ns)
     assert [2, 1, 3] == transcript.tokens
-    assert (2, 6) == (transcript.first_chunk_tokens, transcript.usage.output_tokens)
+    assert (1, 2, 6) == (transcript.first_read_chunks, transcript.first_read_tokens, transcript.usage.output_tokens)
+    together = heard(body, cuts[1:])
+    assert (2, 3) == (together.first_read_chunks, together.first_read_tokens)
     assert ("ok", ()) == kind(transcript)
 
 
