@@ -99,7 +99,9 @@ class Connection:
         """Stamp `sent` and hand the request to the kernel; what does not fit follows from the drain."""
         assert self._socket is not None, "only an open connection sends"
         self._exchange = exchange
-        self._segments, self._reads = tcp_info.data_segments(self._socket), 0
+        self._segments, self._reads = self._seen.data_segments, 0
+        if self._seen is tcp_info.FRESH:
+            self._segments = tcp_info.data_segments(self._socket)
         self._unsent = memoryview(data)
         self._fill()
         exchange.on_wire = True
@@ -175,7 +177,8 @@ class Connection:
             before_ns = exchange.read_ns
             stamp_ns = self._stamp(exchange, ancillary, floor_ns, len(data))
             self._reads += size < READ_BYTES
-            if exchange.first_byte_ns is None or data.count(self._mark) > 1:
+            events = data.count(self._mark)
+            if events > 1 or (events and exchange.first_byte_ns is None):
                 self._count_segments(exchange, stamp_ns, before_ns if floor_ns == self._full_ns else max(floor_ns, before_ns))
             if self._tls is None:
                 self._hear(exchange, stamp_ns, data)

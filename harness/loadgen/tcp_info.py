@@ -15,7 +15,7 @@ _TCP_INFO = 11
 _RTT, _RETRANSMITS, _MIN_RTT, _DATA_SEGMENTS, _OUT_OF_ORDER = 68, 100, 148, 152, 224
 _BYTES = _OUT_OF_ORDER + 4
 _unpack = struct.Struct(
-    f"@{_RTT}xI{_RETRANSMITS - _RTT - 4}xI{_MIN_RTT - _RETRANSMITS - 4}xI{_OUT_OF_ORDER - _MIN_RTT - 4}xI"
+    f"@{_RTT}xI{_RETRANSMITS - _RTT - 4}xI{_MIN_RTT - _RETRANSMITS - 4}xII{_OUT_OF_ORDER - _DATA_SEGMENTS - 4}xI"
 ).unpack
 _one = struct.Struct("@I").unpack_from
 _NO_SAMPLE_US = 0xFFFFFFFF
@@ -26,6 +26,7 @@ class TcpInfo(NamedTuple):
 
     retransmits   segments that we sent again, those of the handshake included
     out_of_order  segments that came before one that was sent earlier: in this direction, what loss and reordering look like
+    data_segments segments with data in them that have come, as they were on the wire
     None: the kernel does not say, or has no sample yet.
     """
 
@@ -33,6 +34,7 @@ class TcpInfo(NamedTuple):
     min_rtt_ns: int | None = None
     retransmits: int | None = None
     out_of_order: int | None = None
+    data_segments: int | None = None
 
 
 UNKNOWN = TcpInfo()
@@ -60,7 +62,7 @@ def out_of_order(sock: _socket.socket) -> int:
 
 
 def data_segments(sock: _socket.socket) -> int | None:
-    """Segments with data in them that have come on this connection so far, as they were on the wire; None where unknown."""
+    """The count of that name, None where the kernel does not say."""
     if sys.platform != "linux":
         return None
     try:
@@ -72,9 +74,10 @@ def data_segments(sock: _socket.socket) -> int | None:
 def decoded(info: bytes) -> TcpInfo:
     """From the bytes of a `struct tcp_info`, however long the kernel's is."""
     if len(info) == _BYTES:
-        rtt_us, retransmits, min_rtt_us, out_of_order = _unpack(info)
-        return TcpInfo(_ns(rtt_us), _ns(min_rtt_us), retransmits, out_of_order)
-    return TcpInfo(_ns(_at(info, _RTT)), _ns(_at(info, _MIN_RTT)), _at(info, _RETRANSMITS), _at(info, _OUT_OF_ORDER))
+        rtt_us, retransmits, min_rtt_us, data_segments, out_of_order = _unpack(info)
+        return TcpInfo(_ns(rtt_us), _ns(min_rtt_us), retransmits, out_of_order, data_segments)
+    counts = (_at(info, offset) for offset in (_RETRANSMITS, _OUT_OF_ORDER, _DATA_SEGMENTS))
+    return TcpInfo(_ns(_at(info, _RTT)), _ns(_at(info, _MIN_RTT)), *counts)
 
 
 def _at(info: bytes, offset: int) -> int | None:

@@ -111,7 +111,8 @@ class Transcript:
     @property
     def text(self) -> str:
         """The visible answer."""
-        return "".join(self.pieces())
+        whole = "".join((*self._joined, *self._text))
+        return whole if whole.isascii() else "".join(mended((whole,)))
 
     @property
     def has_text(self) -> bool:

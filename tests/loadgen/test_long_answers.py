@@ -11,7 +11,7 @@ from harness import results
 from harness.errors import StorageError
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Finished
-from harness.loadgen.exchange import Exchange
+from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.records import Answer, AttemptStart, Deadlines, Ending, Phase
 from harness.results import LineLog
 from harness.wire.dialects import openai_chat
@@ -72,12 +72,12 @@ def at_once(texts: list[str], path: Path, kind: bytes = b"text/event-stream") ->
     [
         "short",
         LONG,
-        "x" * PIECE_CHARS,
-        "x" * (PIECE_CHARS + 1),
+        "x" * (STEP_BYTES // 2 - 1),
+        "x" * STEP_BYTES,
         "\U0001f600" * (2 * PIECE_CHARS),
         f"{KEY} me:SECRET " * 20_000,
     ],
-    ids=["short", "of all kinds", "one piece", "one more", "emoji", "secrets"],
+    ids=["short", "of all kinds", "half a step", "a step", "emoji", "secrets"],
 )
 def test_in_steps_as_at_once(text: str, kind: bytes, log: LineLog, tmp_path: Path) -> None:
     """Line, hash and length are the same; a short answer takes one step, a long one one for each piece of it."""
@@ -87,7 +87,7 @@ def test_in_steps_as_at_once(text: str, kind: bytes, log: LineLog, tmp_path: Pat
     assert whole.end == done.end
     (answer,) = results.read_answers(tmp_path)
     assert answer == whole.answer
-    assert (number == 1) == (len(text) <= PIECE_CHARS)
+    assert (number == 1) == (len(text) < STEP_BYTES // 2)
     assert number >= len(text) // (2 * PIECE_CHARS)
 
 

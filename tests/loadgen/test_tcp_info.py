@@ -90,22 +90,24 @@ def test_counts_are_of_the_attempt(transport: Transport, monkeypatch: pytest.Mon
 
 def struct_of(**fields: int) -> bytes:
     """A `struct tcp_info` as the kernel lays it out: 8 bytes of small fields, then words."""
-    words = {"rtt": 15, "total_retrans": 23, "min_rtt": 35, "rcv_ooopack": 54}
+    words = {"rtt": 15, "total_retrans": 23, "min_rtt": 35, "data_segs_in": 36, "rcv_ooopack": 54}
     made = [0xDEAD] * 56
     for name, value in fields.items():
         made[words[name]] = value
     return bytes(8) + struct.pack("@56I", *made)
 
 
-WHOLE = struct_of(rtt=40_123, total_retrans=7, min_rtt=39_900, rcv_ooopack=5)
+WHOLE = struct_of(rtt=40_123, total_retrans=7, min_rtt=39_900, data_segs_in=9, rcv_ooopack=5)
 
 
 @pytest.mark.parametrize(
     ("length", "known"),
     [
-        (232, TcpInfo(40_123_000, 39_900_000, 7, 5)),
-        (228, TcpInfo(40_123_000, 39_900_000, 7, 5)),
-        (227, TcpInfo(40_123_000, 39_900_000, 7, None)),
+        (232, TcpInfo(40_123_000, 39_900_000, 7, 5, 9)),
+        (228, TcpInfo(40_123_000, 39_900_000, 7, 5, 9)),
+        (227, TcpInfo(40_123_000, 39_900_000, 7, None, 9)),
+        (156, TcpInfo(40_123_000, 39_900_000, 7, None, 9)),
+        (155, TcpInfo(40_123_000, 39_900_000, 7, None, None)),
         (152, TcpInfo(40_123_000, 39_900_000, 7, None)),
         (148, TcpInfo(40_123_000, None, 7, None)),
         (104, TcpInfo(40_123_000, None, 7, None)),
@@ -122,8 +124,8 @@ def test_a_kernel_may_know_less(length: int, known: TcpInfo) -> None:
 @pytest.mark.parametrize("none", [0, 0xFFFFFFFF])
 def test_no_sample_is_no_round_trip(none: int) -> None:
     """Before its first sample the kernel says 0 or all ones; neither is a time."""
-    found = tcp_info.decoded(struct_of(rtt=none, total_retrans=0, min_rtt=none, rcv_ooopack=0)[:228])
-    assert TcpInfo(None, None, 0, 0) == found
+    found = tcp_info.decoded(struct_of(rtt=none, total_retrans=0, min_rtt=none, data_segs_in=0, rcv_ooopack=0)[:228])
+    assert TcpInfo(None, None, 0, 0, 0) == found
 
 
 def test_other_systems_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
