@@ -105,6 +105,8 @@ def _make_targets() -> set[str]:
 def _names_a_file(code: str, folder: Path) -> bool:
     if not _PATH.fullmatch(code) or any(made in code for made in _INVENTED):
         return False
+    if code.startswith("../shared"):  # beside the checkout on some machines, and tests say so when they skip
+        return False
     first = code.partition("/")[0]
     return code.endswith(_SUFFIXES) or ("/" in code and any((base / first).is_dir() for base in _bases(folder)))
 
