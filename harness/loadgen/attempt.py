@@ -288,7 +288,8 @@ def _hidden_tokens(transcript: Transcript) -> int:
     usage = transcript.usage
     if usage is None or usage.output_tokens is None or not usage.reasoning_tokens or transcript.reasoning:
         return 0
-    apart = usage.total_tokens == (usage.input_tokens or 0) + usage.output_tokens + usage.reasoning_tokens
+    asked = usage.input_tokens  # where it is unknown, the sum tells nothing
+    apart = asked is not None and usage.total_tokens == asked + usage.output_tokens + usage.reasoning_tokens
     fits = 0 < usage.reasoning_tokens <= usage.output_tokens - bool(transcript.chunks)
     return usage.reasoning_tokens if fits and not apart else 0
 
