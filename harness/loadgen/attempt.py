@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.errors import StorageError
-from harness.loadgen.exchange import STEP_BYTES, Exchange
+from harness.loadgen.exchange import Exchange
 from harness.measure import histogram, holes, timing
 from harness.measure.histogram import Values
 from harness.records import Answer, AttemptEnd, AttemptStart, LateJoin
@@ -124,9 +124,6 @@ def steps(
     while exchange.decode_some():
         yield True
     exchange.decode()
-    if transcript.body_bytes <= STEP_BYTES:
-        return _at_once(start, exchange, transcript, asked, window(), answers, fail)
-    yield True
     digest = Digest()
     if transcript.has_text:
         texts = digest.of(asked.cleaned(transcript.pieces()))
@@ -140,34 +137,15 @@ def steps(
     return _finished(start, exchange, transcript, asked, window(), digest)
 
 
-def _at_once(
-    start: AttemptStart,
-    exchange: Exchange,
-    transcript: Transcript,
-    asked: Asked,
-    window: Window | None,
-    answers: LineLog,
-    fail: Callable[[StorageError], None],
-) -> Finished:
-    """A short answer, without the machinery of steps, which would cost a tenth of a short attempt."""
-    done = finish(start, exchange, transcript, asked, window)
-    if done.answer is not None:
-        try:
-            answers.write(done.answer)
-        except StorageError as failed:
-            fail(failed)
-    return done._replace(answer=None)
-
-
 def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, window: Window | None) -> Finished:
-    """All of it at once, with the answer in hand."""
+    """All of it at once, with the answer in hand: for a short one, of which the machinery of steps would be a tenth."""
     exchange.decode()
     digest = Digest()
-    text = asked.clean(transcript.text) or ""
-    if text:
-        digest.take(text)
-    done = _finished(start, exchange, transcript, asked, window, digest)
-    return done._replace(answer=_answer(start, text)) if text else done
+    text = asked.clean(transcript.text)
+    if not text:
+        return _finished(start, exchange, transcript, asked, window, digest)
+    digest.take(text)
+    return _finished(start, exchange, transcript, asked, window, digest, _answer(start, text))
 
 
 def _answer(start: AttemptStart, text: str) -> Answer:
@@ -187,7 +165,8 @@ def _finished(
     transcript: Transcript,
     asked: Asked,
     window: Window | None,
-    answer: Digest,
+    digest: Digest,
+    answer: Answer | None = None,
 ) -> Finished:
     """Classify, and build the end record."""
     assert exchange.ending is not None, "only an exchange that has ended is finished"
@@ -225,17 +204,17 @@ def _finished(
         icl=histogram.bucket_counts(gaps.icl_ns) if streamed and len(gaps.icl_ns) else (),
         icl_max_ns=gaps.icl_max_ns if streamed else None,
         late_joins=joins,
-        apart=timing.apart(transcript.stamps_ns, several) if streamed else None,
+        apart=timing.apart(transcript.stamps_ns, several) if streamed and gaps.coalesced else None,
         itl=_own_itl(gaps) if streamed else None,
         usage=transcript.usage,
         finish=_short(asked.clean(transcript.finish)),
         model=_short(asked.clean(transcript.model)),
-        answer_sha256=answer.sha256,
-        answer_chars=answer.chars or None,
+        answer_sha256=digest.sha256,
+        answer_chars=digest.chars or None,
         error=_short(asked.clean(kind.error)),
         error_code=_short(asked.clean(kind.code)),
     )
-    return Finished(end, gaps.icl_ns if streamed else ())
+    return Finished(end, gaps.icl_ns if streamed else (), answer)
 
 
 class _Doubts(NamedTuple):

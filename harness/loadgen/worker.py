@@ -20,13 +20,14 @@ from harness.errors import StorageError
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.drain import Drain
-from harness.loadgen.exchange import Exchange
+from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.loadgen.gate import Gate
 from harness.loadgen.health import Watch
 from harness.loadgen.plan import share
 from harness.loadgen.port import Port
 from harness.loadgen.resolver import Resolver
 from harness.loadgen.transport import Transport
+from harness.measure.histogram import Values
 from harness.measure.recorder import Recorder
 from harness.records import (
     SCHEMA_VERSION,
@@ -84,7 +85,7 @@ class Worker:
         self._ports = {
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
-        self._finished: list[tuple[AttemptStart, Finished]] = []
+        self._finished: list[tuple[AttemptStart, AttemptEnd, Values]] = []
         self._resolver = Resolver(lambda found: self._write(self._journal, found))
         self._orders: dict[tuple[str, int], Order] = {}
         self._windows: dict[int, Window] = {}
@@ -178,7 +179,7 @@ class Worker:
         try:
             self._transport(seat, port).perform(request, exchange)
         finally:
-            self.drain.later(partial(next, self._finish(seat, start, exchange, transcript, port.asked, block.cell), None))
+            self.drain.later(partial(self._finish, seat, start, exchange, transcript, port.asked, block.cell))
         return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)]
 
     def _next_call(self, seat: Seat, block: Block) -> Call:
@@ -203,15 +204,34 @@ class Worker:
 
     def _finish(
         self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int
+    ) -> bool:
+        """One step of it; True where another must follow. A long answer takes as many as fit between two drains each."""
+        if exchange.decode_some():
+            return True
+        exchange.decode()
+        if transcript.body_bytes > STEP_BYTES:
+            long = self._finish_long(seat, start, exchange, transcript, asked, cell)
+            self.drain.later(partial(next, long, None))
+            return False
+        done = attempt.finish(start, exchange, transcript, asked, self._windows.get(cell))
+        if done.answer is not None:
+            self._write(self._answers, done.answer)
+        self._end(seat, start, done)
+        return False
+
+    def _finish_long(
+        self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int
     ) -> Iterator[bool]:
-        """In as many steps as fit between two drains each."""
         window = partial(self._windows.get, cell)
         done = yield from attempt.steps(start, exchange, transcript, asked, window, self._answers, self._stop_storing)
+        self._end(seat, start, done)
+
+    def _end(self, seat: Seat, start: AttemptStart, done: Finished) -> None:
         seat.failures = 0 if done.end.kind in ANSWERED else seat.failures + 1
         self._write(self._journal, done.end)
         self.ended += 1
         self.in_flight -= 1
-        self._finished.append((start, done))
+        self._finished.append((start, done.end, done.icl_ns))
         if len(self._finished) >= TOLD_TOGETHER:
             self.tell()
 
@@ -221,10 +241,10 @@ class Worker:
         Together, because code that runs once in a while is several times as slow as code that has just run.
         """
         finished, self._finished = self._finished, []
-        for start, done in finished:
-            self.recorder.observe(start, done.end, done.icl_ns)
+        for start, end, icl_ns in finished:
+            self.recorder.observe(start, end, icl_ns)
             if self.on_end is not None:
-                self.on_end(start, done.end)
+                self.on_end(start, end)
 
     def _write(self, log: LineLog, record: msgspec.Struct) -> None:
         """A full disk stops the load; it must not kill the users one by one."""
