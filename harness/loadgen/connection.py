@@ -10,9 +10,9 @@ import time
 from time import monotonic_ns
 
 from harness.kernel_clock import ANCILLARY_BYTES
-from harness.loadgen import tcp_info
 from harness.loadgen.drain import READ, WRITE, Drain
 from harness.loadgen.exchange import Exchange
+from harness.loadgen.network import Network
 from harness.loadgen.opening import Opening, Origin, Session
 from harness.loadgen.proxy import Proxy
 from harness.loadgen.resolver import Resolver
@@ -45,15 +45,12 @@ class Connection:
         "_drain",
         "_exchange",
         "_full_ns",
-        "_holey",
         "_incoming",
         "_mark",
+        "_network",
         "_out",
         "_outgoing",
         "_proxy",
-        "_reads",
-        "_seen",
-        "_segments",
         "_socket",
         "_tls",
         "_unsent",
@@ -70,11 +67,8 @@ class Connection:
         self._exchange: Exchange | None = None
         self._alert: str | None = None  # what the peer's TLS, or ours, said when it broke off
         self._blocked = False
-        self._seen = tcp_info.FRESH  # when the attempt before this one ended
-        self._holey = False
+        self._network: Network | None = None
         self._full_ns = 0  # the drain whose read may have left bytes in the kernel: those are older than the next floor
-        self._segments: int | None = None  # that had come when they were counted last, and reads since
-        self._reads = 0
         self._mark = EVENT if tls is None else RECORD
         self._out = self._unsent = _NOTHING
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -88,6 +82,7 @@ class Connection:
         session = None if self._tls is None else Session(self._tls, self._incoming, self._outgoing)
         self._socket = Opening(self._drain, self.origin, session, exchange, self._proxy).run(resolver)
         if self._socket is not None:
+            self._network = Network(self._socket)
             self._drain.hand_over(self._socket.fileno(), self)
         return self._socket is not None
 
@@ -97,11 +92,9 @@ class Connection:
 
     def send(self, exchange: Exchange, data: bytes) -> None:
         """Stamp `sent` and hand the request to the kernel; what does not fit follows from the drain."""
-        assert self._socket is not None, "only an open connection sends"
+        assert self._network is not None, "only an open connection sends"
         self._exchange = exchange
-        self._segments, self._reads = self._seen.data_segments, 0
-        if self._seen is tcp_info.FRESH:
-            self._segments = tcp_info.data_segments(self._socket)
+        self._network.begin()
         self._unsent = memoryview(data)
         self._fill()
         exchange.on_wire = True
@@ -128,15 +121,8 @@ class Connection:
             self._socket.close()
 
     def _note_network(self) -> None:
-        """Into the exchange that ends here: what the kernel has seen since the one before it ended."""
-        exchange, before = self._exchange, self._seen
-        if exchange is None or self._socket is None or self.closed:
-            return
-        self._holey = False
-        self._seen = now = tcp_info.read(self._socket)
-        exchange.rtt_ns, exchange.min_rtt_ns = now.rtt_ns, now.min_rtt_ns
-        exchange.retransmits = _since(before.retransmits, now.retransmits)
-        exchange.out_of_order = _since(before.out_of_order, now.out_of_order)
+        if self._exchange is not None and self._network is not None and not self.closed:
+            self._network.note(self._exchange)
 
     # the drain's side ------------------------------------------------------------------------------------------------
 
@@ -162,8 +148,9 @@ class Connection:
 
     def _read(self, floor_ns: int) -> bool:
         """True when there may be more at once: the read was full."""
-        exchange = self._exchange
+        exchange, network = self._exchange, self._network
         assert self._socket is not None, "only an open connection is registered"
+        assert network is not None, "made when it was opened"
         try:
             size, ancillary, _, _ = self._socket.recvmsg_into(_BUFFERS, ANCILLARY_BYTES)
             data = _LANDING[:size].tobytes()
@@ -180,10 +167,10 @@ class Connection:
         else:
             before_ns = exchange.read_ns
             stamp_ns = self._stamp(exchange, ancillary, floor_ns, len(data))
-            self._reads += size < READ_BYTES
+            network.reads += size < READ_BYTES
             events = data.count(self._mark)
             if events > 1 or (events and exchange.first_byte_ns is None):
-                self._count_segments(exchange, stamp_ns, before_ns if floor_ns == self._full_ns else max(floor_ns, before_ns))
+                network.count(exchange, stamp_ns, before_ns if floor_ns == self._full_ns else max(floor_ns, before_ns))
             if self._tls is None:
                 self._hear(exchange, stamp_ns, data)
             else:
@@ -226,7 +213,7 @@ class Connection:
         elif stamp_ns < floor_ns and floor_ns != self._full_ns:
             waited = stamp_ns < floor_ns - CLOCK_NOISE_NS
             stamp_ns = self._at_read(exchange, now_ns) if waited else floor_ns
-        elif size > BURST_BYTES and self._had_holes():
+        elif size > BURST_BYTES and self._network is not None and self._network.had_holes():
             stamp_ns = self._at_read(exchange, now_ns)
         if stamp_ns < exchange.read_ns:  # noqa: PLR1730 - a call of max() for each token
             stamp_ns = exchange.read_ns
@@ -241,30 +228,10 @@ class Connection:
         exchange.read_ns = stamp_ns
         return stamp_ns
 
-    def _count_segments(self, exchange: Exchange, stamp_ns: int, empty_ns: int) -> None:
-        """A read of several events in one segment came as it was sent; in several, looking may have joined them.
-
-        Subtle: the first read is counted so that its head, often a segment of its own, is not taken for one of the next read.
-        Segments that come between the read and this are taken for its own, and missed in the next: their number stays right.
-        """
-        assert self._socket is not None, "only an open connection is read"
-        if self._segments is None:
-            return
-        now = tcp_info.data_segments(self._socket) or self._segments
-        more, self._segments, self._reads = now - self._segments - self._reads, now, 0
-        if more > 0:
-            exchange.apart.extend((stamp_ns, max(0, stamp_ns - empty_ns), more))
-
     @staticmethod
     def _at_read(exchange: Exchange, now_ns: int) -> int:
         exchange.clamps += (now_ns,)
         return now_ns
-
-    def _had_holes(self) -> bool:
-        """Whether segments have come out of order in this attempt."""
-        assert self._socket is not None, "only an open connection is read"
-        self._holey = self._holey or tcp_info.out_of_order(self._socket) > (self._seen.out_of_order or 0)
-        return self._holey
 
     def _take(self, exchange: Exchange, stamp_ns: int, data: bytes) -> None:
         """A read that may end the message, or come before its framing is known: the parser sees it at once."""
@@ -359,7 +326,3 @@ class Connection:
         if blocked != self._blocked and self._socket is not None:
             self._blocked = blocked
             self._drain.watch(self._socket.fileno(), READ | WRITE if blocked else READ)
-
-
-def _since(before: int | None, now: int | None) -> int | None:
-    return None if before is None or now is None else now - before

@@ -10,6 +10,7 @@ from harness.loadgen import connection, tcp_info
 from harness.loadgen.connection import BURST_BYTES, CLOCK_NOISE_NS, READ_BYTES, READS, Connection
 from harness.loadgen.drain import READ
 from harness.loadgen.exchange import Bytes, Exchange
+from harness.loadgen.network import Network
 from harness.loadgen.opening import Origin
 from harness.records import Deadlines
 
@@ -27,7 +28,8 @@ class Reads:
         self._drain = SimpleNamespace(clock=clock, read_lags_ns=[], later=lambda _: None)
         self._given: int | None = FLOOR + 1
         self._connection = Connection(self._drain, Origin("http", "h", 80), None)  # type: ignore[arg-type]
-        self._connection._socket = SimpleNamespace(recvmsg_into=self._receive)  # type: ignore[assignment]
+        self._connection._socket = sock = SimpleNamespace(recvmsg_into=self._receive)  # type: ignore[assignment]
+        self._connection._network = Network(sock)  # type: ignore[arg-type]
         self.exchange = self._connection._exchange = Exchange(Bytes(), Deadlines(), 0)
 
     def stamp(self, given_ns: int | None, size: int = 100, floor_ns: int = FLOOR, drain_ns: int = NOW) -> int:
