@@ -19,8 +19,8 @@ from harness.wire.pieces import PIECE_CHARS, cut, mended
 from harness.wire.reading import Dialect, ProviderError, Reading
 from harness.wire.sse import SseDecoder, plain_events
 
-HALVED = 8  # reads: so many are tried again as two halves, fewer are read one by one
-PLAIN_TRIES = 4  # failures to read so few at once: then this is a stream of something else, such as reasoning
+HALVED = 8  # reads: so many are tried again as two halves; fewer are read one by one, where each holds one event
+PLAIN_TRIES = 4  # failures to read at once what cannot be halved: then this is a stream of something else, such as reasoning
 SEVERAL_BYTES = 1_024  # a read that is longer holds several events
 PIECES = 256  # texts of chunks that are kept apart: joined, 2,000 long answers cost their length and not an object per token
 _SSE_FIRST_BYTES = b"deir:\xef"  # data, event, id, retry, a comment, a BOM: for servers that forget the content type
@@ -184,19 +184,25 @@ class Transcript:
     def _feed_run(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
         """At once, if all of it is plain text; else in halves, so that the odd event at either end costs little."""
         n = len(pieces)
-        if self._may_be_plain and (n > 1 or (n and len(pieces[0]) > SEVERAL_BYTES)):
-            if self._feed_plain(stamps_ns, pieces):
+        if self._may_be_plain and self._sse is not None and (n > 1 or (n and len(pieces[0]) > SEVERAL_BYTES)):
+            done = self._feed_plain(stamps_ns, pieces)
+            if done:
                 return
-            if n >= HALVED:
-                self._feed_run(stamps_ns[: n // 2], pieces[: n // 2])
-                self._feed_run(stamps_ns[n // 2 :], pieces[n // 2 :])
+            halves = _halves(stamps_ns, pieces)
+            if halves:
+                for half in halves:
+                    self._feed_run(*half)
                 return
+            self._may_be_plain -= done is None
         for stamp_ns, data in zip(stamps_ns, pieces, strict=True):
             if self.oversize is None:
                 self._feed(stamp_ns, data)
 
-    def _feed_plain(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> bool:
-        """Hot: what most of a stream is, whole events of visible text in whole reads. False, and nothing done, for all else."""
+    def _feed_plain(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> bool | None:
+        """Hot: what most of a stream is, whole events of visible text in whole reads. Nothing is done for all else.
+
+        Then it is None where these are whole events and one of them is something else, and False where nobody has looked.
+        """
         body = b"".join(pieces)
         size = self.body_bytes + len(body)
         if self._sse is None or not self._sse.at_rest or self._inflater is not None or size > BODY_BYTES or not self.stamps_ns:
@@ -207,8 +213,7 @@ class Transcript:
         data, number = events
         plain = self._plain(data)
         if plain is None or len(plain[0]) != number:
-            self._may_be_plain -= len(pieces) < HALVED
-            return False
+            return None
         texts, model = plain
         if model is not None:
             self.model = model
@@ -351,3 +356,16 @@ class Transcript:
     def _spoil(self, why: str) -> None:
         if self.malformed is None:
             self.malformed = why
+
+
+def _halves(stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> tuple[tuple[Sequence[int], Sequence[bytes]], ...]:
+    """Two runs in place of one: some of the reads each, or of a large read some of its events; () for what is small already."""
+    n = len(pieces)
+    if n >= HALVED or (n > 1 and max(map(len, pieces)) > SEVERAL_BYTES):
+        return (stamps_ns[: n // 2], pieces[: n // 2]), (stamps_ns[n // 2 :], pieces[n // 2 :])
+    if n > 1 or len(pieces[0]) <= 2 * SEVERAL_BYTES:
+        return ()
+    cut = pieces[0].find(b"\n\n", len(pieces[0]) // 2) + 2
+    if not 2 <= cut < len(pieces[0]):
+        return ()
+    return (stamps_ns, (pieces[0][:cut],)), (stamps_ns, (pieces[0][cut:],))

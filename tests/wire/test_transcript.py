@@ -309,7 +309,7 @@ def test_many_reads_at_once_say_what_they_say_one_by_one(data: st.DataObject) ->
     plain = st.lists(st.sampled_from(WORDS), min_size=1, max_size=30)
     parts = data.draw(st.lists(plain | st.lists(st.sampled_from(ODD), max_size=2), max_size=6))
     events = [each for part in parts for each in part]
-    sizes = data.draw(st.lists(st.integers(1, 4), min_size=len(events), max_size=len(events)))
+    sizes = data.draw(st.lists(st.integers(1, 4) | st.just(50), min_size=len(events), max_size=len(events)))
     body = b"".join(events)
     cuts = [sum(map(len, events[:end])) for end in itertools.accumulate(sizes) if end < len(events)]
     cuts = sorted({*cuts, *data.draw(st.lists(st.integers(0, len(body)), max_size=2))} - {0, len(body)})
@@ -333,3 +333,27 @@ def test_plain_text_takes_the_short_way() -> None:
     transcript.feed_all([2, 3, 4], [WORDS[1], WORDS[2], WORDS[0] + WORDS[1]])
     assert "Grüße,\u2028 WeltGrüße,\u2028" == transcript.text
     assert [1, 2, 3, 4, 4] == list(transcript.stamps_ns)
+
+
+def test_a_large_read_takes_the_short_way_but_for_its_odd_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One read may hold a whole answer: what begins and ends it, event by event, must not make the rest go so, too."""
+    slow: list[bytes] = []
+    monkeypatch.setattr(openai_chat, "read", lambda name, data, read=openai_chat.read: slow.append(data) or read(name, data))
+    transcript = Transcript(openai_chat)
+    transcript.begin(200, SSE)
+    transcript.feed(7, b"".join([ROLE, *WORDS * 100, STOP, LAST, DONE]))
+    assert [7] * len(WORDS) * 100 == list(transcript.stamps_ns)
+    assert len(slow) < 40
+
+
+def test_large_reads_of_something_else_are_tried_a_few_times() -> None:
+    """A stream of reasoning must not be decoded twice for ever."""
+    tried: list[bytes] = []
+    transcript = Transcript(openai_chat)
+    transcript.begin(200, SSE)
+    transcript._plain = tried.append  # type: ignore[assignment]
+    thought = event({"reasoning_content": "hm"})
+    for stamp_ns in range(20):
+        transcript.feed(stamp_ns, thought * 100)
+    assert 2000 == transcript.chunks
+    assert len(tried) < 20
