@@ -86,13 +86,14 @@ class Ceiling(Frozen, frozen=True, kw_only=True):
     """The most that one load process did in a second with `users` users and nothing to wait for.
 
     limited_by  `client`: its core was full of its work, so this is its ceiling. It is higher where the `simulator` was the
-                limit, and the core had slack, or `others`, who used the core for more than a tenth of the time
+                limit, and the core had slack, or `others`, who used the core for more than a tenth of the time; and may be
+                where that is `unknown`
     """
 
     users: int
     per_s: float
     cpu_ratio: float | None
-    limited_by: Literal["client", "simulator", "others"]
+    limited_by: Literal["client", "simulator", "others", "unknown"]
 
 
 class Calibration(Frozen, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from harness.report.client import watched
 from harness.results import Run
 from harness.simulator.truth import Delivery
 
-Limit = Literal["client", "simulator", "others"]
+Limit = Literal["client", "simulator", "others", "unknown"]
 LATE_S = 0.001  # of the simulator, p99: what it was built to keep; beyond it the load is not quite what was asked for
 
 
@@ -84,13 +84,18 @@ def _level(outcome: Outcome, endpoint: str, users: int, ceiling: Ceiling, cores:
 
 
 def _ceiling(run: Run, endpoint: str, users: int, per_s: float) -> Ceiling:
-    """Who was the limit shows in whether the load process had a part of its core left."""
     ours = client.figures(watched(run)[endpoint, str(users)])
-    cpu_ratio, wait_ratio = ours.cpu_ratio or 0.0, ours.wait_ratio or 0.0
-    limited_by: Limit = "client" if cpu_ratio + wait_ratio > BUSY_RATIO else "simulator"
-    if wait_ratio > WAIT_RATIO:
-        limited_by = "others"
+    limited_by = limit(ours.cpu_ratio, ours.wait_ratio)
     return Ceiling(users=users, per_s=per_s, cpu_ratio=ours.cpu_ratio, limited_by=limited_by)
+
+
+def limit(cpu_ratio: float | None, wait_ratio: float | None) -> Limit:
+    """Who was the limit shows in whether the load process had a part of its core left, if the kernel tells of both."""
+    if wait_ratio is not None and wait_ratio > WAIT_RATIO:
+        return "others"
+    if cpu_ratio is not None and cpu_ratio + (wait_ratio or 0.0) > BUSY_RATIO:  # what is known may be enough
+        return "client"
+    return "unknown" if cpu_ratio is None or wait_ratio is None else "simulator"
 
 
 def _seconds(error: Error) -> ErrorFigures:

@@ -15,6 +15,7 @@ _LIMITS = {
     "client": "that is the ceiling of one load process",
     "simulator": "the simulator was the limit, so the ceiling is higher",
     "others": "other processes used its core, so the ceiling is higher",
+    "unknown": "what was the limit is unknown, so the ceiling may be higher",
 }
 
 

@@ -138,7 +138,7 @@ def steps(
 
 
 def finish(start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, window: Window | None) -> Finished:
-    """All of it at once, with the answer in hand: for a short one, of which the machinery of steps would be a tenth."""
+    """All of it at once, with the answer in hand."""
     exchange.decode()
     digest = Digest()
     text = asked.clean(transcript.text)

@@ -42,16 +42,17 @@ class Network:
         Subtle: the first read is counted so that its head, often a segment of its own, is not taken for one of the next read.
         Segments that come between the read and this are taken for its own, and missed in the next: their number stays right.
         """
-        if self._segments is None:
+        if self._segments is None or (now := tcp_info.data_segments(self._socket)) is None:
             return
-        now = tcp_info.data_segments(self._socket) or self._segments
         more, self._segments, self.reads = now - self._segments - self.reads, now, 0
         if more > 0:
             exchange.apart.extend((stamp_ns, max(0, stamp_ns - empty_ns), more))
 
     def had_holes(self) -> bool:
-        """Whether segments have come out of order in this attempt."""
-        self._holey = self._holey or tcp_info.out_of_order(self._socket) > (self._before.out_of_order or 0)
+        """Whether segments have come out of order in this attempt; so it may be where the kernel does not say."""
+        if not self._holey:
+            before, now = self._before.out_of_order, tcp_info.out_of_order(self._socket)
+            self._holey = before is None or now is None or now > before
         return self._holey
 
 

@@ -51,22 +51,21 @@ def read(sock: _socket.socket) -> TcpInfo:
         return UNKNOWN
 
 
-def out_of_order(sock: _socket.socket) -> int:
-    """The count of that name, 0 where the kernel does not say."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        return _at(sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES), _OUT_OF_ORDER) or 0
-    except OSError:
-        return 0
+def out_of_order(sock: _socket.socket) -> int | None:
+    """The count of that name, None where the kernel does not say."""
+    return _asked(sock, _OUT_OF_ORDER)
 
 
 def data_segments(sock: _socket.socket) -> int | None:
     """The count of that name, None where the kernel does not say."""
+    return _asked(sock, _DATA_SEGMENTS)
+
+
+def _asked(sock: _socket.socket, offset: int) -> int | None:
     if sys.platform != "linux":
         return None
     try:
-        return _at(sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _DATA_SEGMENTS + 4), _DATA_SEGMENTS)
+        return _at(sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, offset + 4), offset)
     except OSError:
         return None
 

@@ -184,7 +184,8 @@ class Transcript:
     def _feed_run(self, stamps_ns: Sequence[int], pieces: Sequence[bytes]) -> None:
         """At once, if all of it is plain text; else in halves, so that the odd event at either end costs little."""
         n = len(pieces)
-        if self._may_be_plain and self._sse is not None and (n > 1 or (n and len(pieces[0]) > SEVERAL_BYTES)):
+        in_the_clear = self._sse is not None and self._inflater is None
+        if self._may_be_plain and in_the_clear and (n > 1 or (n and len(pieces[0]) > SEVERAL_BYTES)):
             done = self._feed_plain(stamps_ns, pieces)
             if done:
                 return
@@ -205,7 +206,7 @@ class Transcript:
         """
         body = b"".join(pieces)
         size = self.body_bytes + len(body)
-        if self._sse is None or not self._sse.at_rest or self._inflater is not None or size > BODY_BYTES or not self.stamps_ns:
+        if self._sse is None or not self._sse.at_rest or size > BODY_BYTES or not self.stamps_ns:
             return False
         events = plain_events(body)
         if events is None or self.ended or not all([piece.endswith(b"\n\n") for piece in pieces]):  # noqa: C419 - half the time

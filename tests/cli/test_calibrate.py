@@ -9,6 +9,7 @@ from small_scenario import Invoke
 
 from harness.calibration import Calibration, Ceiling, ErrorFigures, KnownLoad, LevelCalibration
 from harness.cli import calibrate, calibration_words, known_load
+from harness.cli.calibration_figures import limit
 from harness.cli.known_load import Cores, Steps
 from harness.cli.planned_load import Plan, planned
 from harness.records import Finding
@@ -204,11 +205,30 @@ def test_little_headroom_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cpu_ratio", "wait_ratio", "limited_by"),
+    [
+        (0.95, 0.0, "client"),
+        (0.80, 0.08, "client"),
+        (0.50, 0.0, "simulator"),
+        (0.50, 0.2, "others"),
+        (0.95, None, "client"),
+        (0.50, None, "unknown"),
+        (None, 0.0, "unknown"),
+        (None, None, "unknown"),
+    ],
+)
+def test_who_was_the_limit(cpu_ratio: float | None, wait_ratio: float | None, limited_by: str) -> None:
+    """What the kernel does not tell is not taken for nothing."""
+    assert limited_by == limit(cpu_ratio, wait_ratio)
+
+
+@pytest.mark.parametrize(
     ("limited_by", "words"),
     [
         ("client", "that is the ceiling"),
         ("simulator", "the simulator was the limit"),
         ("others", "other processes used its core"),
+        ("unknown", "what was the limit is unknown"),
     ],
 )
 def test_who_was_the_limit_is_said(limited_by: str, words: str) -> None:

@@ -104,7 +104,7 @@ def finish(tokens: int) -> bytes:
     return b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
 
 
-def converse(wire: Wire, port: int, truth: dict[str, Any]) -> None:
+def converse(wire: Wire, ports: tuple[int, int], truth: dict[str, Any]) -> None:
     """Answer requests whose prompt says `NAME tokens=N gap_ms=G bytes=B`, and write down when each token went out."""
     data = b""
     while True:
@@ -117,7 +117,7 @@ def converse(wire: Wire, port: int, truth: dict[str, Any]) -> None:
             asked = re.search(rb"(\S+) tokens=(\d+) gap_ms=(\d+) bytes=(\d+)", data)
         data = b""
         name, (tokens, gap_ms, size) = asked[1].decode().rpartition('"')[2], map(int, asked.groups()[1:])
-        log = truth[name] = {"port": port, "tokens": []}
+        log = truth[name] = {"ports": ports, "tokens": []}
         wire.write(HEAD)
         for _ in range(tokens):
             time.sleep(gap_ms / 1000)
@@ -131,9 +131,9 @@ def serve(address: str) -> None:
     authority.issue_cert(address).configure_cert(tls)
     truth: dict[str, Any] = {}
 
-    def one(sock: socket.socket, port: int, context: ssl.SSLContext | None) -> None:
+    def one(sock: socket.socket, ports: tuple[int, int], context: ssl.SSLContext | None) -> None:
         try:
-            converse(Wire(sock, context), port, truth)
+            converse(Wire(sock, context), ports, truth)
         except OSError:
             pass
         finally:
@@ -142,7 +142,7 @@ def serve(address: str) -> None:
     def accept(listener: socket.socket, context: ssl.SSLContext | None) -> None:
         while True:
             sock, (_, port) = listener.accept()
-            threading.Thread(target=one, args=(sock, port, context), daemon=True).start()
+            threading.Thread(target=one, args=(sock, (port, listener.getsockname()[1]), context), daemon=True).start()
 
     ports = []
     for context in (None, tls):

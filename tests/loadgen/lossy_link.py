@@ -120,10 +120,10 @@ class Flow:
 
 
 class Link:
-    """Forwards until it is closed. `flows` by the client's port."""
+    """Forwards until it is closed. `flows` by the ports of both ends: the client may use one of its own for two servers."""
 
     def __init__(self, client: int, server: int, delay_s: float, loss_ratio: float, seed: int) -> None:
-        self.flows: dict[int, Flow] = defaultdict(Flow)
+        self.flows: dict[tuple[int, int], Flow] = defaultdict(Flow)
         self._client, self._server = client, server
         self._delay_ns, self._loss_ratio, self._draw = int(delay_s * 1e9), loss_ratio, random.Random(seed)
         self._queue: list[tuple[int, int, int, bytes]] = []
@@ -164,8 +164,8 @@ class Link:
         parsed = _segment(packet)
         if parsed is None:
             return
-        port, sequence, flags, length = parsed
-        flow = self.flows[port]
+        server, client, sequence, flags, length = parsed
+        flow = self.flows[client, server]
         if flags & _SYN:
             flow.first_sequence = (sequence + 1) % 2**32
         elif length and flow.first_sequence is not None:
@@ -176,25 +176,25 @@ class Link:
         parsed = _segment(packet)
         if parsed is None:
             return
+        source, destination, _, _, length = parsed
         if packet[12:16] == _packed(SERVER):
-            self.flows[parsed[0]].lost += parsed[3] > 0
-        elif parsed[3]:
-            (port,) = struct.unpack_from("!H", packet, (packet[0] & 15) * 4)
-            self.flows[port].lost_going += 1
+            self.flows[destination, source].lost += length > 0
+        else:
+            self.flows[source, destination].lost_going += length > 0
 
 
 def _packed(address: str) -> bytes:
     return bytes(int(part) for part in address.split("."))
 
 
-def _segment(packet: bytes) -> tuple[int, int, int, int] | None:
-    """(destination port, sequence, flags, bytes of payload) of a TCP segment over IPv4; None for anything else."""
+def _segment(packet: bytes) -> tuple[int, int, int, int, int] | None:
+    """(source port, destination port, sequence, flags, bytes of payload) of a TCP segment over IPv4; None for anything else."""
     if packet[0] >> 4 != 4 or packet[9] != _TCP:
         return None
     head = (packet[0] & 15) * 4
     (total,) = struct.unpack_from("!H", packet, 2)
-    _, port, sequence, _, offset, flags = struct.unpack_from("!HHIIBB", packet, head)
-    return port, sequence, flags, total - head - (offset >> 4) * 4
+    source, destination, sequence, _, offset, flags = struct.unpack_from("!HHIIBB", packet, head)
+    return source, destination, sequence, flags, total - head - (offset >> 4) * 4
 
 
 @contextmanager

@@ -70,15 +70,15 @@ def all_seen() -> dict[str, Seen]:
 
 
 def _seen(link: lossy_link.Link, truth: dict[str, Any], attempts: list[dict[str, Any]]) -> Seen:
-    ports = {truth[each["name"]]["port"] for each in attempts}
-    readable = {port: link.flows[port].readable() for port in ports}
+    ports = {tuple(truth[each["name"]]["ports"]) for each in attempts}
+    readable = {pair: link.flows[pair].readable() for pair in ports}
     tokens = []
     for each in attempts:
         sent = truth[each["name"]]
-        offsets, times = readable[sent["port"]]
+        offsets, times = readable[tuple(sent["ports"])]
         for number, ((sent_ns, end), stamp_ns) in enumerate(zip(sent["tokens"], each["stamps_ns"], strict=True)):
             tokens.append(Token(each["name"], number, sent_ns, times[bisect.bisect_left(offsets, end)], stamp_ns))
-    return Seen(attempts, tokens, [link.flows[port] for port in ports])
+    return Seen(attempts, tokens, [link.flows[pair] for pair in ports])
 
 
 @pytest.fixture(params=["http", "https"])

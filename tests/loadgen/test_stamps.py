@@ -94,9 +94,16 @@ def test_what_a_full_read_left_behind_is_old(reads: Reads) -> None:
     assert 1 == len(reads.exchange.clamps)
 
 
-@pytest.mark.parametrize(("size", "holes", "stamp_ns"), [(BURST_BYTES, 5, FLOOR + 7), (BURST_BYTES + 1, 5, NOW)])
-def test_a_large_read_after_a_hole(reads: Reads, monkeypatch: pytest.MonkeyPatch, size: int, holes: int, stamp_ns: int) -> None:
-    """It may hold what filled the hole in this very tick, after its last segment had come: the kernel is asked for holes."""
+@pytest.mark.parametrize(
+    ("size", "holes", "stamp_ns"), [(BURST_BYTES, 5, FLOOR + 7), (BURST_BYTES + 1, 5, NOW), (BURST_BYTES + 1, None, NOW)]
+)
+def test_a_large_read_after_a_hole(
+    reads: Reads, monkeypatch: pytest.MonkeyPatch, size: int, holes: int | None, stamp_ns: int
+) -> None:
+    """It may hold what filled the hole in this very tick, after its last segment had come: the kernel is asked for holes.
+
+    Where it does not say (None) there may have been one.
+    """
     monkeypatch.setattr(tcp_info, "out_of_order", lambda sock: holes)
     assert stamp_ns == reads.stamp(FLOOR + 7, size)
 

@@ -343,7 +343,7 @@ def test_a_large_read_takes_the_short_way_but_for_its_odd_events(monkeypatch: py
     transcript.begin(200, SSE)
     transcript.feed(7, b"".join([ROLE, *WORDS * 100, STOP, LAST, DONE]))
     assert [7] * len(WORDS) * 100 == list(transcript.stamps_ns)
-    assert len(slow) < 40
+    assert 3 < len(slow) < 40
 
 
 def test_large_reads_of_something_else_are_tried_a_few_times() -> None:
