@@ -241,12 +241,10 @@ def _settle(exchange: Exchange, transcript: Transcript) -> _Doubts:
 
 
 def _gaps(transcript: Transcript, late_ns: Mapping[int, int]) -> timing.Gaps:
-    """One token a chunk matters if some came together. A running count does not say of which chunks hidden tokens are."""
-    tokens = () if _hidden_tokens(transcript) else transcript.tokens
-    found = timing.gaps(transcript.stamps_ns, tokens, late_ns)
-    if found.coalesced and _is_single(transcript):
-        return timing.gaps(transcript.stamps_ns, [1] * transcript.chunks, late_ns)
-    return found
+    """A running count does not say of which chunks hidden tokens are."""
+    if _is_single(transcript):
+        return timing.gaps(transcript.stamps_ns, (), late_ns, one_each=True)
+    return timing.gaps(transcript.stamps_ns, () if _hidden_tokens(transcript) else transcript.tokens, late_ns)
 
 
 def _first_tokens(transcript: Transcript) -> int | None:
@@ -294,7 +292,7 @@ def _inside(transcript: Transcript, window: Window | None) -> int:
 
 def _own_itl(gaps: timing.Gaps) -> histogram.Pairs | None:
     """The token gaps where they differ from the chunk gaps; the report takes those where this is None and counts agree."""
-    if gaps.itl_ns is None or np.array_equal(gaps.itl_ns, gaps.icl_ns):
+    if gaps.itl_ns is None or gaps.itl_ns is gaps.icl_ns or np.array_equal(gaps.itl_ns, gaps.icl_ns):
         return None
     return histogram.bucket_counts(gaps.itl_ns)
 

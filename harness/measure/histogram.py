@@ -5,6 +5,7 @@ beside the buckets, whose own edges are 0.1 % wide. Counts are the library's arr
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Self
@@ -58,8 +59,7 @@ _LAST = int(_buckets([HIGHEST_NS])[0])
 
 def bucket_counts(values_ns: Values) -> Pairs:
     """(bucket, count) of every bucket that these values fill, by ascending bucket: a histogram as a journal line carries it."""
-    buckets, counts = np.unique(_buckets(values_ns), return_counts=True)
-    return tuple(zip(buckets.tolist(), counts.tolist(), strict=True))
+    return tuple(sorted(Counter(_buckets(values_ns).tolist()).items()))  # np.unique takes twice as long, of few and of many
 
 
 class Histogram:
