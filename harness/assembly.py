@@ -18,7 +18,8 @@ from harness import results
 from harness.errors import HarnessError
 from harness.loadgen import prepare
 from harness.price import contract
-from harness.records import Call, Example, Rates
+from harness.rates import Rates
+from harness.records import Call, Example
 from harness.scenario import Scenario
 from harness.scenario_file import Loaded
 from harness.score import runner

@@ -6,10 +6,11 @@ nothing here has a default that could be mistaken for a measurement.
 
 import enum
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
+
+from harness.rates import Rates
 
 SCHEMA_VERSION = 1
 
@@ -123,8 +124,16 @@ class Phase(enum.StrEnum):
     DRAIN = "drain"
 
 
+def load_in_words(concurrency: int, rate: float | None) -> str:
+    return f"{concurrency} users" if rate is None else f"{rate:g} requests/s"
+
+
 class Block(Frozen, frozen=True):
-    """One step of the plan: so many users on one endpoint for so long. Consecutive steps of one `cell` do not stop between."""
+    """One step of the plan: a load on one endpoint for so long. Consecutive steps of one `cell` do not stop between.
+
+    concurrency  most requests in flight; in a closed loop always so many
+    rate         arrivals a second in an open loop; None in a closed one
+    """
 
     id: int
     cell: int
@@ -134,6 +143,16 @@ class Block(Frozen, frozen=True):
     phase: Phase
     seconds: float
     repetition: int = 0
+    rate: float | None = None
+
+    @property
+    def load(self) -> float:
+        """What its level is a level of: users in a closed loop, arrivals a second in an open one."""
+        return self.concurrency if self.rate is None else self.rate
+
+    @property
+    def words(self) -> str:
+        return load_in_words(self.concurrency, self.rate)
 
 
 class JournalHead(Frozen, frozen=True, tag_field="t", tag="head"):
@@ -167,7 +186,12 @@ class Resolved(Frozen, frozen=True, tag_field="t", tag="resolved"):
 
 
 class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
-    """Written at dispatch. A start without an end is an attempt lost with its worker."""
+    """Written at dispatch. A start without an end is an attempt lost with its worker.
+
+    scheduled_ns   when an open loop meant to send it; None in a closed loop
+    dispatched_ns  when a user began with it; None where none ever did: it was dropped
+    waited_ns      how long before that all users were busy, so how much of the time from scheduled to dispatched is not ours
+    """
 
     id: str
     endpoint: str
@@ -176,8 +200,9 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     block: int
     example: str
     user: int
-    dispatched_ns: int
+    dispatched_ns: int | None
     scheduled_ns: int | None = None
+    waited_ns: int = 0
 
 
 class LateJoin(Frozen, frozen=True, array_like=True):
@@ -343,35 +368,6 @@ class GradeRow(Frozen, frozen=True):
 
 
 Scorer = Callable[[str, Example], Grade]
-
-
-class Tier(Frozen, frozen=True):
-    """Prices of a call whose whole input is longer than so many tokens: they replace those of `Rates` for all its tokens."""
-
-    above_input_tokens: int
-    input: Decimal
-    output: Decimal
-    cached_read: Decimal | None = None
-    cache_write: Decimal | None = None
-    reasoning: Decimal | None = None
-
-
-class Rates(Frozen, frozen=True):
-    """Prices frozen into the manifest: US dollars per 1,000,000 tokens of each class, and per request.
-
-    A class that is None has no price: usage in it is an error, except `reasoning` (None: billed as output) and
-    `cached_read` / `cache_write` (None: billed as input). `tiers` are sorted, the shortest input first.
-    """
-
-    source: str
-    input: Decimal
-    output: Decimal
-    cached_read: Decimal | None = None
-    cache_write: Decimal | None = None
-    reasoning: Decimal | None = None
-    per_request: Decimal = Decimal(0)
-    dated: str | None = None
-    tiers: tuple[Tier, ...] = ()
 
 
 class Manifest(Frozen, frozen=True):

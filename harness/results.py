@@ -44,6 +44,13 @@ class Attempt:
     end: AttemptEnd | None
     worker: int
 
+    @property
+    def begun_ns(self) -> int:
+        """When a user began with it; when it was due, where none ever did."""
+        begun = self.start.scheduled_ns if self.start.dispatched_ns is None else self.start.dispatched_ns
+        assert begun is not None, "only what a schedule had is dropped before anybody begins with it"
+        return begun
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -320,7 +327,7 @@ class _JournalReader:
     def attempts(self) -> list[Attempt]:
         whole = [Attempt(start, self._ends.get(start.id), worker) for start, worker in self._starts.values()]
         self.torn += len(self._ends.keys() - self._starts.keys())
-        return sorted(whole, key=lambda attempt: (attempt.worker, attempt.start.dispatched_ns, attempt.start.id))
+        return sorted(whole, key=lambda attempt: (attempt.worker, attempt.begun_ns, attempt.start.id))
 
 
 def _doubts(manifest: Manifest, journals: int, torn: int) -> Iterator[Finding]:

@@ -8,49 +8,27 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from harness import base_url, plugins
 from harness.errors import HarnessError, nearest
+from harness.load import Load
 from harness.measure import slo
-
-MISTAKE = "mistake"  # type of our own errors among pydantic's; their context holds `what` and `remedy`
+from harness.section import Positive, Ratio, Section, checking, mistake
 
 _SECRET_NAME = re.compile(r"authorization|api-?key|secret|cookie|(access|auth|security)-?token|subscription-?key")
 _SECRET_VALUE = re.compile(r"(bearer|basic)\s.*|sk-[\w-]{16,}", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
-
-
-def _mistake(what: str, remedy: str | None) -> PydanticCustomError:
-    return PydanticCustomError(MISTAKE, "{what}", {"what": what, "remedy": remedy})
-
-
-def _checking(check: Callable[[str], object]) -> AfterValidator:
-    """A validator that keeps the text and lets `check` refuse it with a `HarnessError`."""
-
-    def keep(text: str) -> str:
-        try:
-            check(text)
-        except HarnessError as wrong:
-            raise _mistake(wrong.what, wrong.remedy) from wrong
-        return text
-
-    return AfterValidator(keep)
 
 
 def _usd(text: str) -> None:
@@ -88,22 +66,12 @@ def _public_value(text: str) -> None:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
-Users = Annotated[int, Field(ge=1, le=100_000)]
-Usd = Annotated[str, Field(coerce_numbers_to_str=True), _checking(_usd), WithJsonSchema({"type": ["number", "string"]})]
-Objective = Annotated[str, _checking(slo.parse)]
-Variable = Annotated[str, _checking(_variable)]
-ProxyUrl = Annotated[str, _checking(base_url.checked_proxy)]
-PublicName = Annotated[str, _checking(_public_name)]
-PublicValue = Annotated[str, _checking(_public_value)]
-
-
-class Section(BaseModel):
-    # Inputs stay out of pydantic's own messages: a traceback must not show a key that somebody wrote into a header.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
+Usd = Annotated[str, Field(coerce_numbers_to_str=True), checking(_usd), WithJsonSchema({"type": ["number", "string"]})]
+Objective = Annotated[str, checking(slo.parse)]
+Variable = Annotated[str, checking(_variable)]
+ProxyUrl = Annotated[str, checking(base_url.checked_proxy)]
+PublicName = Annotated[str, checking(_public_name)]
+PublicValue = Annotated[str, checking(_public_value)]
 
 
 class Lognormal(Section):
@@ -136,15 +104,15 @@ class Price(Section):
     reasoning: Usd | None = None
     per_request: Usd = "0"
     source: Text | None = None
-    dated: Annotated[str, _checking(_day)] | None = None
+    dated: Annotated[str, checking(_day)] | None = None
     catalog: Annotated[str, Field(pattern=r"^[^/\s]+/\S+$")] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.catalog is not None and (self.input is not None or self.output is not None):
-            raise _mistake("both a contract price and a catalog entry", "keep input and output, or catalog")
+            raise mistake("both a contract price and a catalog entry", "keep input and output, or catalog")
         if self.catalog is None and (self.input is None or self.output is None):
-            raise _mistake("no price", "give both input and output in USD per 1,000,000 tokens, or `catalog: provider/model`")
+            raise mistake("no price", "give both input and output in USD per 1,000,000 tokens, or `catalog: provider/model`")
         return self
 
 
@@ -161,7 +129,7 @@ class Tls(Section):
     def _key_of_something(self) -> Self:
         if self.client_cert is None and (self.client_key or self.client_key_password_env) is not None:
             key = "client_key" if self.client_key is not None else "client_key_password_env"
-            raise _mistake(f"{key} without client_cert", "name the certificate's file, too")
+            raise mistake(f"{key} without client_cert", "name the certificate's file, too")
         return self
 
 
@@ -178,7 +146,7 @@ class DeadlinesConfig(Section):
 class Endpoint(Section):
     """A candidate: either an address (`base_url`) or a part that the simulator plays (`simulated`)."""
 
-    dialect: Annotated[str, _checking(lambda name: plugins.load("dialect", name))] = "openai_chat"
+    dialect: Annotated[str, checking(lambda name: plugins.load("dialect", name))] = "openai_chat"
     allow_http: bool = False
     base_url: str | None = None
     model: Text
@@ -200,30 +168,30 @@ class Endpoint(Section):
         try:
             return None if url is None else base_url.checked(url, allow_http=info.data.get("allow_http", False))
         except HarnessError as wrong:
-            raise _mistake(wrong.what, wrong.remedy) from wrong
+            raise mistake(wrong.what, wrong.remedy) from wrong
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
         if (self.base_url is None) == (self.simulated is None):
             what = "neither base_url nor simulated" if self.base_url is None else "both base_url and simulated"
-            raise _mistake(what, "give exactly one: the address of a real endpoint, or what the simulator shall play")
+            raise mistake(what, "give exactly one: the address of a real endpoint, or what the simulator shall play")
         return self
 
     @model_validator(mode="after")
     def _shown_to_somebody(self) -> Self:
         if self.tls.client_cert is not None and not (self.base_url or "").startswith("https:"):
             remedy = "drop tls.client_cert, or let base_url begin with https"
-            raise _mistake("a client certificate, and no TLS to show it in", remedy)
+            raise mistake("a client certificate, and no TLS to show it in", remedy)
         return self
 
     @model_validator(mode="after")
     def _by_a_way_that_fits(self) -> Self:
         if self.proxy is None:
             if self.proxy_auth_env is not None:
-                raise _mistake("proxy_auth_env without a proxy", "name the proxy, too: `proxy: http://host:port`")
+                raise mistake("proxy_auth_env without a proxy", "name the proxy, too: `proxy: http://host:port`")
         elif not (self.base_url or "").startswith("https:") and not self.allow_http and not base_url.is_local(self.proxy):
             what = f"a proxy on another host, {self.proxy}, would get prompts and the key unencrypted"
-            raise _mistake(what, "let base_url begin with https, or set `allow_http: true` for a network that you trust")
+            raise mistake(what, "let base_url begin with https, or set `allow_http: true` for a network that you trust")
         return self
 
 
@@ -235,39 +203,17 @@ class Prompts(Section):
     """`format` is by the file's ending where it is not given; `columns` maps our names to the file's."""
 
     dataset: Path
-    format: Annotated[str, _checking(lambda name: plugins.load("dataset format", name))] | None = None
+    format: Annotated[str, checking(lambda name: plugins.load("dataset format", name))] | None = None
     columns: dict[str, Text] = {}
     system: str | None = None
     template: Text = "{{ prompt }}"
     sample: Sample | None = None
 
 
-class Load(Section):
-    """A closed loop: each level is a number of users, each with one request in flight."""
-
-    kind: Literal["closed"] = "closed"
-    levels: tuple[Users, ...]
-    warmup_s: Annotated[float, Field(ge=0)] = 5.0
-    measure_s: Positive = 60.0
-    drain_s: Positive = 30.0
-    design: Literal["interleaved", "sequential"] = "interleaved"
-    repetitions: Annotated[int, Field(ge=1)] = 1
-    seed: int = 1
-
-    @field_validator("levels")
-    @classmethod
-    def _increasing(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
-        if not levels:
-            raise _mistake("no levels", "give at least one number of users")
-        if any(low >= high for low, high in pairwise(levels)):
-            raise _mistake(f"{list(levels)}: levels must increase", f"write {sorted(set(levels))}")
-        return levels
-
-
 class Grading(Section):
     """A scorer by name, and its options, which are checked against its signature."""
 
-    scorer: Annotated[str, _checking(lambda name: plugins.load("scorer", name))]
+    scorer: Annotated[str, checking(lambda name: plugins.load("scorer", name))]
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -276,7 +222,7 @@ class Grading(Section):
         try:
             _call_checked(factory, self.options)
         except HarnessError as wrong:
-            raise _mistake(f"scorer {self.scorer!r}: {wrong.what}", wrong.remedy) from wrong
+            raise mistake(f"scorer {self.scorer!r}: {wrong.what}", wrong.remedy) from wrong
         return self
 
 

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from harness import bundled, marked_yaml
 from harness.errors import HarnessError, nearest
 from harness.marked_yaml import KeyPath, Marked, dotted
-from harness.scenario import MISTAKE, Scenario
+from harness.scenario import Scenario
+from harness.section import MISTAKE
 
 FILE = "scenario.yaml"
 TOLD = 10  # mistakes that fit one screen
@@ -152,17 +153,20 @@ def _index(items: list[Any], step: str) -> int:
 
 def _told(error: Mapping[str, Any], places: _Places) -> HarnessError:
     """One of pydantic's errors in our words: quoted value, allowed names, nearest one; never a value that may be a secret."""
-    path = tuple(part for part in error["loc"] if part != "[key]")
+    spelled = tuple(part for part in error["loc"] if part != "[key]")
+    path = _untagged(spelled)
     where, context = places.of(path), error.get("ctx", {})
     value = "this value" if _SECRET_KEYS.intersection(path) else _quoted(error["input"])
     match error["type"]:
         case "extra_forbidden":
-            return HarnessError(f"unknown key {path[-1]!r}", where=where, remedy=nearest(str(path[-1]), _keys_at(path[:-1])))
+            return HarnessError(f"unknown key {path[-1]!r}", where=where, remedy=nearest(str(path[-1]), _keys_at(spelled[:-1])))
         case "missing":
             return HarnessError(f"key {path[-1]!r} is required and missing", where=where)
-        case "literal_error":
-            remedy = nearest(str(error["input"]), _ALLOWED.findall(context["expected"]))
-            return HarnessError(f"{value} is not allowed", where=where, remedy=remedy)
+        case "literal_error" | "union_tag_invalid":
+            if "tag" in context:  # of a load, or of a shape of arrivals: its `kind` is what is wrong
+                where, value = places.of((*path, "kind")), repr(context["tag"])
+            allowed = _ALLOWED.findall(context.get("expected") or context["expected_tags"])
+            return HarnessError(f"{value} is not allowed", where=where, remedy=nearest(value.strip("'"), allowed))
         case "string_type" if isinstance(error["input"], bool | int | float):
             return HarnessError(f"{value} is not text", where=where, remedy="put it in quotes")
         case kind if kind == MISTAKE:
@@ -180,11 +184,21 @@ def _quoted(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def _untagged(path: KeyPath) -> KeyPath:
+    """As the user wrote it: pydantic puts the kind of a load, and of a shape of arrivals, behind its key."""
+    if path[:1] != ("load",):
+        return path
+    return tuple(part for place, part in enumerate(path) if place == 0 or path[place - 1] not in ("load", "shape"))
+
+
 def _keys_at(path: KeyPath) -> list[str]:
-    """The keys that the grammar allows in the section at `path`."""
+    """The keys that the grammar allows in the section at `path`, which has the kinds of what comes in kinds."""
     whole = Scenario.model_json_schema()
     here: dict[str, Any] = whole
     for part in path:
+        if "discriminator" in here:
+            here = whole["$defs"][here["discriminator"]["mapping"][part].rpartition("/")[2]]
+            continue
         by_pattern: dict[str, Any] = next(iter(here.get("patternProperties", {}).values()), {})
         inner = here.get("properties", {}).get(part, by_pattern)
         section = next((option["$ref"] for option in (inner, *inner.get("anyOf", ())) if "$ref" in option), None)

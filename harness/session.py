@@ -69,7 +69,8 @@ def begin(conductor: Conductor, run: Path, metrics: str) -> None:
 
 def _info(run: Path) -> RunInfo:
     manifest = results.read_manifest(run)
-    objectives = tuple(slo.parse(text) for text in Scenario.model_validate(manifest.scenario).slo)
+    scenario = Scenario.model_validate(manifest.scenario)
+    objectives = tuple(slo.parse(text, scenario.load.view) for text in scenario.slo)
     return RunInfo(manifest.run_id, manifest.scenario["name"], manifest.signoff, manifest.rates, objectives)
 
 
@@ -89,7 +90,7 @@ class _Status:
             return
         if self._shown % LOG_EVERY == 0:
             block = progress.block
-            where = f"{block.endpoint} at {block.level} users" if block else "-"
+            where = f"{block.endpoint} at {block.words}" if block else "-"
             log.info("%s/%s %s %s, %s done", progress.number, progress.of, progress.phase, where, progress.ended)
         self._shown += 1
 

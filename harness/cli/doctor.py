@@ -11,6 +11,8 @@ from harness import scenario_file
 from harness.cli.checks import installation, limits, processor, stamps, timing
 from harness.cli.checks.check import Check, Planned
 from harness.errors import ExitCode
+from harness.load import OpenLoad
+from harness.scenario import Scenario
 
 
 def doctor(
@@ -52,7 +54,12 @@ def _planned(scenario: str | None, users: int | None, processes: int) -> Planned
     if scenario is None:
         return Planned(users, processes=processes)
     found = scenario_file.load(scenario).scenario
-    return Planned(users or max(found.load.levels), len(found.endpoints), processes)
+    return Planned(users or _most_users(found), len(found.endpoints), processes)
+
+
+def _most_users(scenario: Scenario) -> int:
+    load = scenario.load
+    return load.users if isinstance(load, OpenLoad) else max(load.levels)
 
 
 def _line(check: Check) -> str:

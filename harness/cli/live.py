@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.loadgen import plan
-from harness.records import Manifest
+from harness.records import Manifest, load_in_words
 
 EVERY_S = 5
 
@@ -47,7 +47,7 @@ class Live:
 
 def _line(status: dict[str, Any], interrupts: int) -> Text:
     block = status["block"]
-    where = f"{block['endpoint']} at {block['level']} users" if block else "starting"
+    where = f"{block['endpoint']} at {load_in_words(block['concurrency'], block.get('rate'))}" if block else "starting"
     counts = f"{status['ended']} done, {status['in_flight']} in flight"
     line = (
         f"step {status['number']}/{status['of']}  {status['phase']:<8} {where}  {status['seconds_left']:.0f} s left  {counts}"

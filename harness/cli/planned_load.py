@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from harness import scenario_file
 from harness.errors import HarnessError
+from harness.load import ClosedLoad, OpenLoad
 from harness.loadgen import prepare
 from harness.scenario import Endpoint, Simulated
 from harness.scenario_file import Loaded
@@ -78,8 +79,7 @@ def of_scenario(loaded: Loaded) -> Plan:
     pace = min((each.simulated or Simulated() for each in endpoints), key=_gap_s)
     chunks = math.ceil((min(said, limit or said) + pace.reasoning_tokens) / pace.tokens_per_chunk)
     ttft_s, gap_s = pace.ttft.median_s, _gap_s(pace)
-    return Plan(
-        users=loaded.scenario.load.levels,
+    plan = Plan(
         prompt_bytes=math.ceil(fmean(sum(len(each.content.encode()) for each in call.messages) for call in calls)),
         tokens=max(2, min(chunks, int(LONG_ANSWER_S / gap_s) if gap_s else chunks)),
         ttft_s=ttft_s,
@@ -87,6 +87,14 @@ def of_scenario(loaded: Loaded) -> Plan:
         stream=any(each.stream for each in endpoints),
         tls=any((each.base_url or "").startswith("https:") for each in endpoints),
     )
+    return plan._replace(users=_users(loaded.scenario.load, plan.answer_s))
+
+
+def _users(load: ClosedLoad | OpenLoad, answer_s: float) -> tuple[int, ...]:
+    """In flight at each level: of an open loop by Little's law, L = lambda W, and no more than it has users."""
+    if isinstance(load, ClosedLoad):
+        return load.levels
+    return tuple(min(load.users, max(1, math.ceil(rate * answer_s))) for rate in load.levels)
 
 
 def _limits(endpoint: Endpoint) -> Iterator[int]:

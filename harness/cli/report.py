@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness import assembly, scenario_file
 from harness.errors import ExitCode
-from harness.records import Rates
+from harness.rates import Rates
 from harness.report import build, console, figures
 from harness.report.figures import Summary
 

@@ -58,6 +58,7 @@ class Drain:
         self.read_lags_ns: list[int] = []  # one per read, appended by the connection
         self._most_work = 0
         self._waking: deque[Waiter] = deque()
+        self._ticking: Callable[[int], bool] | None = None
         self._timer = get_hub().loop.timer(TICK_S, repeat=TICK_S)
 
     def register(self, fd: int, owner: Socket, events: int) -> None:
@@ -94,6 +95,11 @@ class Drain:
     def later(self, work: Callable[[], object]) -> None:
         """Do this in a slice between drains, in order. While it returns True it is done again: long work comes in steps."""
         self._work.append(work)
+        self._run()
+
+    def each_tick(self, work: Callable[[int], bool]) -> None:
+        """Call this in every tick, with the time, while it returns True."""
+        self._ticking = work
         self._run()
 
     @property
@@ -163,9 +169,10 @@ class Drain:
                 self.bugs.append(bug)
                 sealed.on_bug(bug)
         self._check_deadlines()
+        self._tell_time()
         self._wake_some()
         self._slice()
-        if not (self._sockets or self.exchanges or self._work or self._waking):
+        if not (self._sockets or self.exchanges or self._work or self._waking or self._ticking):
             self._timer.stop()
 
     def _take_sealed(self) -> list[tuple[Sealed, int, bytes]]:
@@ -193,6 +200,16 @@ class Drain:
         if exchange.ending is None:
             exchange.check_ns = max(exchange.check_ns, (self._checked + 1) * CHECK_NS)
             self._due[exchange.check_ns // CHECK_NS].add(exchange)
+
+    def _tell_time(self) -> None:
+        """Before users are woken: what is due is dispatched in this very tick."""
+        if self._ticking is None:
+            return
+        try:
+            if not self._ticking(time.monotonic_ns()):
+                self._ticking = None
+        except Exception as bug:  # noqa: BLE001 - as above
+            self.bugs.append(bug)
 
     def _wake_some(self) -> None:
         """Before the slice: a user's next request goes out first, then its last answer is decoded.

@@ -1,27 +1,52 @@
-"""Where simulated users wait for their block: the first k are woken, the others stay parked and cost nothing."""
+"""Closed loops: where simulated users wait for their block. The first k are woken, the others stay parked and cost nothing."""
 
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from gevent.hub import Waiter
 
 from harness.records import Block
 
 
+class Turn(NamedTuple):
+    """What a user is to do: one request of this block. The rest is of open loops: see `dispatcher`."""
+
+    block: Block
+    number: int | None = None
+    scheduled_ns: int | None = None
+    waited_ns: int = 0
+
+
+class Turns(Protocol):
+    """A `Gate`, or a `dispatcher.Dispatcher`: where users get their turns from."""
+
+    @property
+    def is_idle(self) -> bool: ...
+
+    def turn(self, seat: int) -> Turn | None: ...
+
+    def wait(self, seat: int) -> None: ...
+
+    def close(self, now_ns: int) -> None: ...
+
+
 class Gate:
-    """One per worker. A user asks `admitted` before each request and calls `wait` when the answer is None.
+    """One per worker. A user asks for its `turn` before each request and calls `wait` when the answer is None.
 
     `wake` lets a waiting greenlet go on: thousands at once must not keep the sockets from being read.
     """
 
+    is_idle = True  # nobody has to be waited for who has not begun
+
     def __init__(self, wake: Callable[[Waiter], None]) -> None:
         self._wake = wake
-        self._block: Block | None = None
+        self._turn: Turn | None = None
         self._users = 0
         self._parked: dict[int, Waiter] = {}
 
-    def admitted(self, seat: int) -> Block | None:
-        """The block that this seat works on now."""
-        return self._block if seat < self._users else None
+    def turn(self, seat: int) -> Turn | None:
+        """As often as the user likes, while its block is open."""
+        return self._turn if seat < self._users else None
 
     def wait(self, seat: int) -> None:
         """Until a block admits this seat, as far as that may have changed."""
@@ -33,12 +58,12 @@ class Gate:
 
     def open(self, block: Block, users: int) -> None:
         """Seats 0 .. users-1 work on this block from now on."""
-        self._block, self._users = block, users
+        self._turn, self._users = Turn(block), users
         for seat in range(users):
             waiter = self._parked.pop(seat, None)
             if waiter is not None:
                 self._wake(waiter)
 
-    def close(self) -> None:
+    def close(self, _: int) -> None:
         """Nobody starts another request; those in flight go on."""
-        self._block, self._users = None, 0
+        self._turn, self._users = None, 0

@@ -94,7 +94,7 @@ class Member:
         gevent.spawn(self._answer_when_idle, order.step)
 
     def _answer_when_idle(self, step: int) -> None:
-        while self._at_work.in_flight:
+        while not self._at_work.is_idle:
             gevent.sleep(POLL_S)
         self._report()
         self._say(messages.IDLE, messages.Idle(self._index, step))

@@ -15,7 +15,8 @@ from harness import credentials, results
 from harness.credentials import Secrets
 from harness.errors import HarnessError
 from harness.loadgen import plan
-from harness.records import SCHEMA_VERSION, Call, Example, Manifest, Rates
+from harness.rates import Rates
+from harness.records import SCHEMA_VERSION, Call, Example, Manifest
 from harness.scenario import Scenario
 from harness.scenario_file import Loaded
 from harness.workload import dataset, prompts

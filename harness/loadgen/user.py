@@ -1,4 +1,4 @@
-"""The Locust user: replays the team's prompts, one at a time, in the blocks that the conductor opens."""
+"""The Locust user: replays the team's prompts, one at a time, whenever the worker has a turn for it."""
 
 from typing import Any, ClassVar
 
@@ -24,16 +24,16 @@ class ReplayUser(User):
 
     @task
     def replay(self) -> None:
-        """Work while this seat is admitted, else stay parked. Locust ends it by GreenletExit."""
+        """Work while there is a turn for this seat, else stay parked. Locust ends it by GreenletExit."""
         worker, seat = self.worker, self.seat
         assert worker is not None, "users are spawned after the worker is ready"
         try:
             while True:
-                block = worker.gate.admitted(seat.number)
-                if block is None:
-                    worker.gate.wait(seat.number)
+                turn = worker.turns.turn(seat.number)
+                if turn is None:
+                    worker.turns.wait(seat.number)
                     continue
-                pause = worker.attempt(seat, block)
+                pause = worker.attempt(seat, turn)
                 while worker.drain.backlog > CROWDED:  # decoding is behind: more answers would wait, and fill the memory
                     gevent.sleep(CROWDED_S)
                 if pause:

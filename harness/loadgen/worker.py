@@ -17,13 +17,15 @@ import msgspec
 
 from harness.credentials import Secrets
 from harness.errors import StorageError
+from harness.load import OpenLoad
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Finished, Window
+from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import STEP_BYTES, Exchange
-from harness.loadgen.gate import Gate
+from harness.loadgen.gate import Gate, Turn, Turns
 from harness.loadgen.health import Watch
-from harness.loadgen.plan import share
+from harness.loadgen.plan import schedule, share
 from harness.loadgen.port import Port
 from harness.loadgen.resolver import Resolver
 from harness.loadgen.transport import Transport
@@ -51,6 +53,7 @@ from harness.workload.sampler import Order
 ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TOLD_TOGETHER = 32  # attempts: 0.3 ms
+LINE_FULL, NO_USER = "too many arrivals waited for a user", "no user was free before the drain limit"
 COLLECT_AFTER = 5_000  # container objects: a pause of 2 ms; requests that begin together make thousands and leave none behind
 
 
@@ -73,13 +76,16 @@ class Worker:
     ) -> None:
         scenario = Scenario.model_validate(manifest.scenario)
         self.drain = Drain()
-        self.gate = Gate(self.drain.wake)
         self.recorder = Recorder()
         self.in_flight = self.started = self.ended = 0
         self.storage: str | None = None
         self.on_end: Callable[[AttemptStart, AttemptEnd], None] | None = None
         self.closed = False
         self._index, self._count = index, count
+        self._load, self._plan = scenario.load, manifest.plan
+        self._gate = Gate(self.drain.wake)
+        self._dispatcher = Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, LINE_FULL))
+        self.turns: Turns = self._dispatcher if isinstance(self._load, OpenLoad) else self._gate
         self._calls, self._seed = calls, manifest.seed
         folder = Path(manifest.dataset["folder"])
         self._ports = {
@@ -109,7 +115,7 @@ class Worker:
     # blocks ----------------------------------------------------------------------------------------------------------
 
     def open(self, block: Block) -> None:
-        """Enter a block: the first users of this worker's share work on it from now on."""
+        """Enter a block: this worker's share of its users, or of its arrivals, from now on."""
         self.close()
         _calm_collector()
         self._block = block
@@ -117,11 +123,22 @@ class Worker:
         now_ns = self._mark(block, "open", users)
         if block.phase is Phase.MEASURE:
             self._windows[block.cell] = Window(now_ns, None)
-        self.gate.open(block, users)
+        if isinstance(self._load, OpenLoad):
+            self._dispatcher.open(block, now_ns, users, self._arrivals(self._load, block))
+            self.drain.each_tick(self._dispatcher.tick)
+        else:
+            self._gate.open(block, users)
+
+    def _arrivals(self, load: OpenLoad, block: Block) -> Iterator[tuple[int, float]]:
+        """This worker's share of the block's schedule, numbered over all workers and over the cell."""
+        before = [each for each in self._plan if each.cell == block.cell and each.id < block.id]
+        first = sum(1 for each in before for _ in schedule(load, each))
+        numbered = enumerate(schedule(load, block), first)
+        return ((number, at_s) for number, at_s in numbered if number % self._count == self._index)
 
     def close(self) -> None:
-        """Leave the block: nobody starts another request."""
-        self.gate.close()
+        """Leave the block: nobody starts another request, but for those that an open loop had due."""
+        self.turns.close(time.monotonic_ns())
         block, self._block = self._block, None
         if block is None:
             return
@@ -130,7 +147,12 @@ class Worker:
             self._windows[block.cell] = Window(self._windows[block.cell].open_ns, now_ns)
 
     def cut(self, *, at_limit: bool) -> None:
-        """What is still in flight ends as cancelled, with what was seen; at the drain limit it counts against the endpoint."""
+        """What is still in flight ends as cancelled, with what was seen; at the drain limit it counts against the endpoint.
+
+        Arrivals that still wait for a user are dropped.
+        """
+        for arrival in self._dispatcher.drop():
+            self._drop(arrival, NO_USER if at_limit else "the run was stopped before a user was free")
         for exchange in list(self.drain.exchanges):
             exchange.end(Ending.CANCELLED, time.monotonic_ns(), attempt.DRAIN_LIMIT if at_limit else "cut by the user")
 
@@ -151,14 +173,15 @@ class Worker:
         for transport in seat.transports.values():
             transport.close()
 
-    def attempt(self, seat: Seat, block: Block) -> float:
+    def attempt(self, seat: Seat, turn: Turn) -> float:
         """One request of this user, from dispatch to the end of its response; returns seconds to pause before the next.
 
         The pause is not latency: it keeps a user whose endpoint fails at once from hammering it. What the last answer came to
-        is known one request later, when it has been decoded.
+        is known one request later, when it has been decoded. An open loop has its schedule, and no pauses.
         """
+        block = turn.block
         port = self._ports[block.endpoint]
-        call = self._next_call(seat, block)
+        call = self._next_call(seat, turn)
         request = port.request(call)
         transcript = Transcript(port.asked.dialect)
         now_ns = time.monotonic_ns()
@@ -171,6 +194,8 @@ class Worker:
             example=call.example,
             user=seat.number * self._count + self._index,
             dispatched_ns=now_ns,
+            scheduled_ns=turn.scheduled_ns,
+            waited_ns=turn.waited_ns,
         )
         self.started += 1
         self._write(self._journal, start)
@@ -182,13 +207,40 @@ class Worker:
             rest = (seat, start, exchange, transcript, port.asked, block.cell)
             short = exchange.received <= STEP_BYTES
             self.drain.later(partial(self._finish, *rest) if short else partial(next, self._finish_long(*rest), None))
-        return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)]
+        return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if turn.number is None else 0.0
 
-    def _next_call(self, seat: Seat, block: Block) -> Call:
+    def _drop(self, arrival: Arrival, why: str) -> None:
+        """It was due and nobody sent it: part of what was offered, so it has its two lines."""
+        block, call = arrival.block, self._call_at(arrival.block, arrival.number)
+        start = AttemptStart(
+            id=f"{self._index}-{self.started}",
+            endpoint=block.endpoint,
+            level=block.level,
+            phase=block.phase,
+            block=block.id,
+            example=call.example,
+            user=-1,
+            dispatched_ns=None,
+            scheduled_ns=arrival.scheduled_ns,
+        )
+        end = AttemptEnd(id=start.id, kind="dropped", error=why)
+        self.started += 1
+        self.ended += 1
+        self._write(self._journal, start)
+        self._write(self._journal, end)
+        self._finished.append((start, end, ()))
+
+    def _next_call(self, seat: Seat, turn: Turn) -> Call:
+        block = turn.block
+        if turn.number is not None:
+            return self._call_at(block, turn.number)
         if seat.cell != block.cell:
             seat.cell, seat.taken = block.cell, 0
         position = seat.number * self._count + self._index + seat.taken * block.concurrency
         seat.taken += 1
+        return self._call_at(block, position)
+
+    def _call_at(self, block: Block, position: int) -> Call:
         return self._calls[self._order(block).index(position)]
 
     def _order(self, block: Block) -> Order:
@@ -250,7 +302,12 @@ class Worker:
 
     def _stop_storing(self, failed: StorageError) -> None:
         self.storage = self.storage or str(failed)
-        self.gate.close()
+        self.turns.close(time.monotonic_ns())
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is in flight, and nothing waits to be sent."""
+        return self.in_flight == 0 and self.turns.is_idle
 
     # how it is ---------------------------------------------------------------------------------------------------------
 

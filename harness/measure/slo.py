@@ -1,7 +1,7 @@
 """Service-level objectives as a user writes them: `ttft.p99 <= 800 ms`, `success >= 92 %`, `usd_per_success <= 0.02 USD`.
 
-One line is one objective; nothing is assumed but the view, which is `service` unless it says `scheduled`. Numbers are compared
-as the decimals that people write: in binary 35 % is a little more than 35 / 100.
+One line is one objective; nothing is assumed but the view where none is named, which is for the load to say. Numbers are
+compared as the decimals that people write: in binary 35 % is a little more than 35 / 100.
 """
 
 import operator
@@ -33,11 +33,14 @@ _OPS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt
 _EXAMPLE = "for example `ttft.p99 <= 800 ms`, `scheduled.e2e.p95 <= 6 s`, `success >= 92 %`, `usd_per_success <= 0.02 USD`"
 
 
+View = Literal["service", "scheduled"]
+
+
 class Objective(NamedTuple):
     """`bound` in base units: seconds, ratio, US dollars, per second. `statistic` is None where the metric is one number."""
 
     metric: str
-    view: Literal["service", "scheduled"]
+    view: View
     statistic: str | None
     op: Literal["<=", ">=", "<", ">"]
     bound: float
@@ -47,8 +50,8 @@ class Objective(NamedTuple):
         return bool(_OPS[self.op](Decimal(str(value)), Decimal(str(self.bound))))
 
 
-def parse(text: str) -> Objective:
-    """Raises `HarnessError` that quotes what cannot be read."""
+def parse(text: str, view: View = "service") -> Objective:
+    """`view` is that of a latency where the text names none. Raises `HarnessError` that quotes what cannot be read."""
     found = _TEXT.fullmatch(text)
     if found is None:
         raise HarnessError(f"{text!r} is no objective", remedy=_EXAMPLE)
@@ -66,8 +69,7 @@ def parse(text: str) -> Objective:
         raise HarnessError(f"{unit!r} in {text!r} is no unit of {metric}", remedy=nearest(unit, [key for key in units if key]))
     bound = Decimal(number) * units[unit]
     _check_bound(metric, op, bound, text)
-    view = views[0] if views else "service"
-    return Objective(metric, view, statistic, op, float(bound), text.strip())  # type: ignore[arg-type]
+    return Objective(metric, views[0] if views else view, statistic, op, float(bound), text.strip())  # type: ignore[arg-type]
 
 
 def per_request(objectives: Iterable[Objective]) -> dict[str, float]:

@@ -27,7 +27,7 @@ def _between(earlier_ns: int | None, later_ns: int | None) -> int | None:
     return None if earlier_ns is None or later_ns is None else later_ns - earlier_ns
 
 
-def _intended_ns(start: AttemptStart) -> int:
+def _intended_ns(start: AttemptStart) -> int | None:
     """When the attempt was to begin: a closed loop intends it when it dispatches it."""
     return start.dispatched_ns if start.scheduled_ns is None else start.scheduled_ns
 
@@ -88,6 +88,22 @@ def ttfo_scheduled_ns(start: AttemptStart, end: AttemptEnd) -> int | None:
 def e2e_scheduled_ns(start: AttemptStart, end: AttemptEnd) -> int | None:
     """Intended arrival to the last token."""
     return _between(_intended_ns(start), end.last_token_ns)
+
+
+def dispatch_wait_ns(start: AttemptStart) -> int | None:
+    """Intended arrival to dispatched: our own lateness, and the wait for a free user; None in a closed loop."""
+    return _between(start.scheduled_ns, start.dispatched_ns)
+
+
+def user_wait_ns(start: AttemptStart) -> int | None:
+    """How long of that all users were busy."""
+    return None if start.scheduled_ns is None or start.dispatched_ns is None else start.waited_ns
+
+
+def lateness_ns(start: AttemptStart) -> int | None:
+    """Of it what is ours alone: from the intended arrival to the dispatch, where a user was free."""
+    wait_ns = dispatch_wait_ns(start)
+    return None if wait_ns is None else wait_ns - start.waited_ns
 
 
 def connect_wait_ns(start: AttemptStart, end: AttemptEnd) -> int | None:

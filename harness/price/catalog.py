@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from harness.errors import HarnessError, nearest
-from harness.records import Rates, Tier
+from harness.rates import Rates, Tier
 
 _CLASSES = {  # ours -> theirs
     "input": "input_mtok",

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import HarnessError, nearest
 from harness.price import catalog
-from harness.records import Rates
+from harness.rates import Rates
 
 _CLASSES = ("input", "output", "cached_read", "cache_write", "reasoning")
 _KEYS = (*_CLASSES, "per_request", "source", "dated", "catalog")

@@ -7,7 +7,8 @@ that contradicts itself makes all of them None, and `doubts` says why.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.records import Rates, Tier, Usage
+from harness.rates import Rates, Tier
+from harness.records import Usage
 
 _COUNTS = {  # count in Usage -> its price in Rates and Tier
     "input_tokens": "input",

@@ -13,7 +13,7 @@ import pandas as pd
 from harness import results
 from harness.errors import HarnessError, InvalidRunError, nearest
 from harness.measure import hlog
-from harness.records import Rates
+from harness.rates import Rates
 from harness.report import html, join, scorecard, summary
 from harness.report.cells import Cell, cells
 from harness.report.doubts import doubts

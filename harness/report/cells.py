@@ -35,25 +35,36 @@ class Cell:
     endpoint: str
     level: str
     concurrency: int
+    rate: float | None
     window_s: float | None
     rows: pd.DataFrame
     measured: pd.DataFrame
     metrics: dict[str, Measured]
     watched: Watched
 
+    @property
+    def load(self) -> float:
+        """What its level is a level of: users, or arrivals a second."""
+        return self.concurrency if self.rate is None else self.rate
+
+    def headline(self, metric: str) -> Measured:
+        """Of `ttft` or `e2e`: in an open loop from the intended arrival, else from the sending."""
+        return self.metrics[f"{metric}_s" if self.rate is None else f"{metric}_scheduled_s"]
+
 
 def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
-    """Every cell of the plan, also one that nobody reached, in the order of endpoint and concurrency."""
+    """Every cell of the plan, also one that nobody reached, in the order of endpoint and load."""
     seconds = Windows(run.manifest.plan, run.marks).seconds()
-    planned = {(b.endpoint, b.level): b.concurrency for b in run.manifest.plan if b.phase is Phase.MEASURE}
+    planned = {(b.endpoint, b.level): b for b in run.manifest.plan if b.phase is Phase.MEASURE}
     watched = client.watched(run)
-    for (endpoint, level), concurrency in sorted(planned.items(), key=lambda item: (item[0][0], item[1])):
+    for (endpoint, level), block in sorted(planned.items(), key=lambda item: (item[0][0], item[1].load)):
         rows = frame[(frame["endpoint"] == endpoint) & (frame["level"] == level)]
         began = measured(rows)
         yield Cell(
             endpoint=endpoint,
             level=level,
-            concurrency=concurrency,
+            concurrency=block.concurrency,
+            rate=block.rate,
             window_s=seconds.get((endpoint, level)),
             rows=rows,
             measured=began,
@@ -65,7 +76,8 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
 def _metrics(run: Run, ok: pd.DataFrame) -> dict[str, Measured]:
     streamed = ok[ok["ttft_s"].notna()]
     ends = [end for position in streamed.index if (end := run.attempts[position].end) is not None]
-    named = {name: _exact(ok[name]) for name in (*SERVICE, *SCHEDULED, "rtt_s", "min_rtt_s")}
+    why = _why_none(len(ok), "have no value")
+    named = {name: spread(ok[name], why) for name in (*SERVICE, *SCHEDULED, "rtt_s", "min_rtt_s")}
     return _known(named | {"icl_s": _chunk_gaps(ends, len(ok)), "itl_s": _token_gaps(ends, len(ok))}, ends)
 
 
@@ -78,9 +90,10 @@ def _known(metrics: dict[str, Measured], ends: list[AttemptEnd]) -> dict[str, Me
     return {name: withheld(each, why[of[name]]) if name in of else each for name, each in metrics.items()}
 
 
-def _exact(column: pd.Series) -> Measured:
+def spread(column: pd.Series, why: str) -> Measured:
+    """Of one value in seconds an attempt; `why` is the reason where there is none at all."""
     known = column.dropna().to_numpy()
-    return exact(known, len(column) - len(known), _why_none(len(column), "have no value"))
+    return exact(known, len(column) - len(known), why)
 
 
 def _chunk_gaps(ends: list[AttemptEnd], successes: int) -> Measured:

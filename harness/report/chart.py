@@ -32,8 +32,8 @@ def charts(summary: Summary, cells: Sequence[Cell]) -> list[Chart]:
     styles = {name: style for style, name in enumerate(summary.endpoints)}
     peak = [cell for cell in cells if cell.level == summary.endpoints[cell.endpoint].peak]
     return [
-        _spectrum("Time to first token at peak", "ttft_s", peak, styles),
-        _spectrum("End-to-end latency at peak", "e2e_s", peak, styles),
+        _spectrum("Time to first token at peak", "ttft", peak, styles),
+        _spectrum("End-to-end latency at peak", "e2e", peak, styles),
         _sweep("End-to-end latency by level", "p50 solid, p99 dashed and hollow.", summary, _latency, wording.seconds, styles),
         _sweep("Output tokens per second by level", "All users together.", summary, _throughput, wording.digits, styles),
         _value(summary, styles),
@@ -44,7 +44,7 @@ def _spectrum(heading: str, metric: str, cells: Iterable[Cell], styles: Mapping[
     lines = [
         Series(cell.endpoint, styles[cell.endpoint], points)
         for cell in cells
-        if (points := _quantiles(cell.metrics[metric])) and len(points) > 1
+        if (points := _quantiles(cell.headline(metric))) and len(points) > 1
     ]
     caption = "Each curve ends at the last percentile that its sample can show."
     if not lines:
@@ -76,24 +76,29 @@ def _sweep(
     spell: Callable[[float], str],
     styles: Mapping[str, int],
 ) -> Chart:
-    """A line per endpoint and curve over the number of users; the second curve is faint."""
+    """A line per endpoint and curve over the load; the second curve is faint."""
     lines = []
     for name, endpoint in summary.endpoints.items():
-        told = [(float(level.concurrency), curves(level)) for level in endpoint.levels.values()]
+        told = [(level.load, curves(level)) for level in endpoint.levels.values()]
         for index, curve in enumerate(told[0][1]):
-            points = [(users, value) for users, values in told if (value := values[curve]) is not None]
+            points = [(load, value) for load, values in told if (value := values[curve]) is not None]
             if points:
                 lines.append(Series(f"{name} {curve}", styles[name], points, faint=index > 0))
-    levels = sorted({level.concurrency for endpoint in summary.endpoints.values() for level in endpoint.levels.values()})
+    levels = sorted({level.load for level in _levels(summary)})
     if len(levels) < 2 or not lines:
         return Chart(heading, "There is no sweep: only one level, or no figure at any.", None)
-    x = Axis("users", levels[0], levels[-1], [Tick(users, str(users)) for users in levels], log=True)
+    unit = "users" if any(each.rate is None for each in _levels(summary)) else "requests/s"
+    x = Axis(unit, levels[0], levels[-1], [Tick(load, f"{load:g}") for load in levels], log=True)
     y = scale("", (value for line in lines for _, value in line.points), spell)
     return Chart(heading, caption, draw(heading, caption, x, y, lines))
 
 
+def _levels(summary: Summary) -> list[LevelFigures]:
+    return [level for endpoint in summary.endpoints.values() for level in endpoint.levels.values()]
+
+
 def _latency(level: LevelFigures) -> dict[str, float | None]:
-    return {"p50": level.service.e2e_s.p50, "p99": level.service.e2e_s.p99}
+    return {"p50": level.headline.e2e_s.p50, "p99": level.headline.e2e_s.p99}
 
 
 def _throughput(level: LevelFigures) -> dict[str, float | None]:
@@ -112,7 +117,7 @@ def _value(summary: Summary, styles: Mapping[str, int]) -> Chart:
         spot = (float(usd.per_success), success.ratio)
         bars = (float(usd.interval[0]), float(usd.interval[1]), *success.interval)
         dots.append(Series(name, styles[name], [spot], line=False, bars=[bars]))
-        said.append(f"{name} {wording.seconds(level.service.e2e_s.p99)}")
+        said.append(f"{name} {wording.seconds(level.headline.e2e_s.p99)}")
     if not dots:
         return Chart(heading, "No endpoint has a cost per success.", None)
     caption = f"Bars are 95 % intervals; up and left is better. p99 of e2e: {', '.join(said)}."

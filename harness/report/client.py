@@ -34,7 +34,7 @@ def watched(run: Run) -> Cells:
             ends[attempt.start.endpoint, attempt.start.level].append(attempt.end)
     return {
         cell: Watched(
-            place=f"{block.endpoint} at {block.concurrency} users",
+            place=f"{block.endpoint} at {block.words}",
             windows=[_inside(run.health, worker, span) for worker, span in windows.spans(*cell)],
             ends=ends[cell],
         )

@@ -40,12 +40,13 @@ def compare(cells: Sequence[Cell], seed: int) -> Comparison | None:
         return None
     pairs = len(list(combinations(attempts, 2)))
     confidence = 1 - (1 - CONFIDENCE) / (pairs * _FIGURES)
+    column = "e2e_s" if cells[0].rate is None else "e2e_scheduled_s"
     return Comparison(
         level=cells[0].level,
         confidence=confidence,
         rankings=(
             _paired("success", {name: _success(rows) for name, rows in attempts.items()}, confidence, sign=1),
-            _paired("e2e_s", {name: _e2e_s(rows) for name, rows in attempts.items()}, confidence, sign=-1),
+            _paired("e2e_s", {name: _e2e_s(rows, column) for name, rows in attempts.items()}, confidence, sign=-1),
             _spent({name: _spend(rows) for name, rows in attempts.items()}, confidence, seed),
         ),
     )
@@ -105,10 +106,10 @@ def _success(attempts: pd.DataFrame) -> pd.DataFrame | None:
     return _valued(attempts, attempts["success"].astype(float))
 
 
-def _e2e_s(attempts: pd.DataFrame) -> pd.DataFrame | None:
+def _e2e_s(attempts: pd.DataFrame, column: str) -> pd.DataFrame | None:
     """Seconds of the ok attempts."""
-    ok = attempts[attempts["kind"].eq(OK) & attempts["e2e_s"].notna()]
-    return _valued(ok, ok["e2e_s"])
+    ok = attempts[attempts["kind"].eq(OK) & attempts[column].notna()]
+    return _valued(ok, ok[column])
 
 
 def _spend(attempts: pd.DataFrame) -> pd.DataFrame | None:

@@ -37,7 +37,7 @@ def show(summary: Summary, console: Console) -> None:
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, width=WIDTH)
     table.add_column("endpoint", overflow="fold", min_width=10)
-    for heading in ("users", "success\n95 %", "TTFT", "e2e", "ITL", "tok/s", "req/s\nerrors", "USD/task\n/success", "SLO"):
+    for heading in ("load", "success\n95 %", "TTFT", "e2e", "ITL", "tok/s", "req/s\nerrors", "USD/task\n/success", "SLO"):
         table.add_column(heading, justify="right", overflow="fold", no_wrap=heading != "SLO")
     for row in rows:
         table.add_row(*(Text(cell) for cell in _cells(row)))

@@ -34,7 +34,7 @@ def _empty(run: Run) -> Iterator[Finding]:
     begun = {mark.block for _, mark in run.marks if mark.edge == "open"}
     blocks = [block for block in run.manifest.plan if block.phase is Phase.MEASURE and block.id in begun - seen]
     if blocks:
-        names = ", ".join(f"{block.endpoint} at {block.level}" for block in blocks)
+        names = ", ".join(f"{block.endpoint} at {block.words}" for block in blocks)
         yield Finding(
             code="no_attempts",
             what=f"not one request was begun in the measure phase of {names}",

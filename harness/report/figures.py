@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from harness.records import Finding, Rates
+from harness.rates import Rates
+from harness.records import Finding, load_in_words
 
 SUMMARY_VERSION = 1
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -248,16 +249,34 @@ class LookUp(msgspec.Struct, frozen=True, kw_only=True):
     longest_s: float
 
 
+class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
+    """How an open loop's schedule was kept, over the arrivals of the measure phases.
+
+    offered_per_s     arrivals that were due, a second of schedule; `sent_per_s` those of them that were sent
+    dropped           never sent, for no user was free in time; `waited` found all users busy, and were sent later
+    wait_s            intended arrival to dispatch; lateness_s without the wait for a free user, so what is ours
+    """
+
+    offered_per_s: float | None
+    sent_per_s: float | None
+    dropped: int
+    waited: int
+    wait_s: Distribution
+    lateness_s: Distribution
+
+
 class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint at one level, over all repetitions: a cell."""
+    """One endpoint at one level, over all repetitions: a cell. `rate` and `dispatch` are of open loops, else None."""
 
     concurrency: int
+    rate: float | None
     window_s: float | None
     attempts: Attempts
     service: Latency
     scheduled: Latency
     done_s: Distribution
     connect_wait_s: Distribution
+    dispatch: Dispatch | None
     network: Network
     latency_all: LatencyAll
     output_tokens_per_s: OutputRate
@@ -271,6 +290,20 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     client: ClientFigures
     slo: tuple[ObjectiveResult, ...]
     reason: dict[str, str] = {}
+
+    @property
+    def headline(self) -> Latency:
+        """In an open loop from the intended arrival: a wait that users had is latency, wherever they waited."""
+        return self.service if self.rate is None else self.scheduled
+
+    @property
+    def load(self) -> float:
+        """What its level is a level of: users, or arrivals a second."""
+        return self.concurrency if self.rate is None else self.rate
+
+    @property
+    def words(self) -> str:
+        return load_in_words(self.concurrency, self.rate)
 
 
 class EndpointFigures(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ import pandas as pd
 
 from harness.measure import timing
 from harness.price.cost import cost
-from harness.records import AttemptEnd, AttemptStart, Block, GradeRow, Phase, Rates, Usage
+from harness.rates import Rates
+from harness.records import AttemptEnd, AttemptStart, Block, GradeRow, Phase, Usage
 from harness.report.windows import Windows
 from harness.results import Attempt, Run
 
@@ -40,6 +41,13 @@ SCHEDULED: Mapping[str, Callable[[AttemptStart, AttemptEnd], float | None]] = {
     "ttfo_scheduled_s": timing.ttfo_scheduled_ns,
     "e2e_scheduled_s": timing.e2e_scheduled_ns,
     "connect_wait_s": timing.connect_wait_ns,
+}
+
+# How long an arrival of an open loop was not dispatched; None in a closed one, and where it never was.
+DISPATCH: Mapping[str, Callable[[AttemptStart], int | None]] = {
+    "dispatch_wait_s": timing.dispatch_wait_ns,
+    "lateness_s": timing.lateness_ns,
+    "user_wait_s": timing.user_wait_ns,
 }
 
 NETWORK: Mapping[str, Callable[[AttemptEnd], int | None]] = {
@@ -79,12 +87,13 @@ DTYPES = (
     | dict.fromkeys(["example", "cluster", "kind", "flags"], "object")
     | {"http_status": "Int64"}
     | dict.fromkeys(["finish", "model", "error_code", "error"], "object")
-    | dict.fromkeys(["dispatched_ns", "done_ns"], "Int64")
+    | dict.fromkeys(["scheduled_ns", "dispatched_ns", "done_ns"], "Int64")
+    | dict.fromkeys(DISPATCH, "float64")
     | dict.fromkeys([*SERVICE, *SCHEDULED, "icl_mean_s", "icl_max_s"], "float64")
     | {"address": "object"}
     | dict.fromkeys(NETWORK, "float64")
     | dict.fromkeys(["retransmits", "out_of_order", "chunks", "coalesced", "clamped", "window_chunks"], "Int64")
-    | {"window_tokens": "float64", "done_in_window": "bool", "arrived_tokens": "Int64"}
+    | {"window_tokens": "float64", "sent_in_window": "bool", "done_in_window": "bool", "arrived_tokens": "Int64"}
     | dict.fromkeys(["input_tokens", "cached_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"], "Int64")
     | dict.fromkeys(["usage_source", "usd"], "object")
     | {"score": "float64"}
@@ -102,6 +111,7 @@ def frame(run: Run, rates: Mapping[str, Rates | None], *, graded: bool) -> pd.Da
     windows = Windows(run.manifest.plan, run.marks)
     rows = [
         _identity(attempt, blocks[attempt.start.block], run.manifest.clusters)
+        | {name: _seconds(wait(attempt.start)) for name, wait in DISPATCH.items()}
         | _timing(attempt)
         | _network(attempt.end)
         | _window(attempt, blocks[attempt.start.block].cell, windows)
@@ -148,6 +158,7 @@ def _identity(attempt: Attempt, block: Block, clusters: Mapping[str, str]) -> di
         "model": end and end.model,
         "error_code": end and end.error_code,
         "error": end and end.error,
+        "scheduled_ns": start.scheduled_ns,
         "dispatched_ns": start.dispatched_ns,
         "done_ns": end and end.done_ns,
     }
@@ -189,6 +200,7 @@ def _window(attempt: Attempt, cell: int, windows: Windows) -> dict[str, Any]:
         "clamped": end and end.clamped,
         "window_chunks": end.window_chunks if end is not None and known else None,
         "window_tokens": timing.window_tokens(end) if end is not None and known else None,
+        "sent_in_window": windows.inside(cell, attempt.worker, attempt.start.dispatched_ns),
         "done_in_window": end is not None and windows.inside(cell, attempt.worker, end.done_ns),
     }
 

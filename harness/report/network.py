@@ -85,7 +85,7 @@ def _floor(name: str, summary: Summary, least: float) -> Iterator[str]:
     share = _between(*(wording.percent(ratio) for ratio in of.ttft_ratio))
     ttft = wording.seconds(figures.service.ttft_s.p50)
     trip = f"one round trip of the network{where} is {time}"
-    yield f"{name} at {endpoint.peak} users: {trip}, {share} of the median TTFT ({ttft})."
+    yield f"{name} at {figures.words}: {trip}, {share} of the median TTFT ({ttft})."
 
 
 def _between(low: str, high: str) -> str:

@@ -56,7 +56,7 @@ def mark(met: bool | None) -> str:
 
 def _row(name: str, model: str, level: str, figures: LevelFigures) -> Row:
     low, high = figures.success.interval or (None, None)
-    service = figures.service
+    latency = figures.headline
     return Row(
         endpoint=name,
         model=model,
@@ -65,12 +65,12 @@ def _row(name: str, model: str, level: str, figures: LevelFigures) -> Row:
         success_ratio=figures.success.ratio,
         success_low=low,
         success_high=high,
-        ttft_p50_s=service.ttft_s.p50,
-        ttft_p99_s=service.ttft_s.p99,
-        e2e_p50_s=service.e2e_s.p50,
-        e2e_p99_s=service.e2e_s.p99,
-        itl_p50_s=service.itl_s.p50,
-        itl_p99_s=service.itl_s.p99,
+        ttft_p50_s=latency.ttft_s.p50,
+        ttft_p99_s=latency.ttft_s.p99,
+        e2e_p50_s=latency.e2e_s.p50,
+        e2e_p99_s=latency.e2e_s.p99,
+        itl_p50_s=latency.itl_s.p50,
+        itl_p99_s=latency.itl_s.p99,
         output_tokens_per_s_user=figures.output_tokens_per_s.per_user,
         output_tokens_per_s_system=figures.output_tokens_per_s.system,
         requests_per_s=figures.requests_per_s,

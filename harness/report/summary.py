@@ -9,13 +9,14 @@ import msgspec
 import pandas as pd
 
 from harness.measure import slo, stats
-from harness.records import Rates
+from harness.rates import Rates
 from harness.report import calibration, client, join, objectives, verdict
-from harness.report.cells import Cell
+from harness.report.cells import Cell, spread
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
 from harness.report.figures import (
     Attempts,
+    Dispatch,
     EndpointFigures,
     Latency,
     LevelFigures,
@@ -37,9 +38,9 @@ _NO_WINDOW = "no worker closed a measure window of this level"
 def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[str, Rates | None]) -> Summary:
     """Every figure of the run. `cells` as `report.cells.cells` gives them, priced at `rates`."""
     manifest = run.manifest
-    targets = [slo.parse(text) for text in scenario.slo]
+    targets = [slo.parse(text, scenario.load.view) for text in scenario.slo]
     levels = {(cell.endpoint, cell.level): _level(cell, targets, rates.get(cell.endpoint), manifest.seed) for cell in cells}
-    highest = max(cells, key=lambda cell: cell.concurrency)
+    highest = max(cells, key=lambda cell: cell.load)
     return Summary(
         run_id=manifest.run_id,
         scenario=scenario.name,
@@ -58,7 +59,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
                 simulated=endpoint.simulated is not None,
                 proxy=endpoint.proxy,
                 rates=rates.get(name),
-                peak=max((cell for cell in cells if cell.endpoint == name), key=lambda cell: cell.concurrency).level,
+                peak=max((cell for cell in cells if cell.endpoint == name), key=lambda cell: cell.load).level,
                 levels={level: figures for (owner, level), figures in levels.items() if owner == name},
             )
             for name, endpoint in scenario.endpoints.items()
@@ -84,6 +85,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         reason = dict.fromkeys(["window_s", "requests_per_s", "goodput_per_s"], _NO_WINDOW)
     figures = LevelFigures(
         concurrency=cell.concurrency,
+        rate=cell.rate,
         window_s=cell.window_s,
         attempts=_attempts(cell.measured),
         service=Latency(ttft_s=metrics["ttft_s"], ttfo_s=metrics["ttfo_s"], e2e_s=metrics["e2e_s"], **gaps),
@@ -92,6 +94,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         ),
         done_s=metrics["done_s"],
         connect_wait_s=metrics["connect_wait_s"],
+        dispatch=None if cell.rate is None else _dispatch(cell),
         network=network(cell),
         latency_all=failure_aware(cell.metrics["e2e_s"], len(judged)),
         output_tokens_per_s=_output_rate(cell),
@@ -117,6 +120,20 @@ def _attempts(began: pd.DataFrame) -> Attempts:
         attempted=len(began) - by_kind.get(DROPPED, 0),
         successful=None if success.isna().any() else int(success.eq(True).sum()),
         by_kind=by_kind,
+    )
+
+
+def _dispatch(cell: Cell) -> Dispatch:
+    began = cell.measured
+    dropped = int(began["kind"].eq(DROPPED).sum())
+    why = "no arrival was dispatched"
+    return Dispatch(
+        offered_per_s=_per_second(len(began), cell.window_s),
+        sent_per_s=_per_second(int(began["sent_in_window"].sum()), cell.window_s),
+        dropped=dropped,
+        waited=int(began["user_wait_s"].gt(0).sum()),
+        wait_s=spread(began["dispatch_wait_s"], why).figures,
+        lateness_s=spread(began["lateness_s"], why).figures,
     )
 
 

@@ -61,7 +61,12 @@ def sentence(summary: Summary) -> str:
     clauses = comparison(summary)
     if summary.comparison is None:
         return "Nothing to compare: fewer than two endpoints were measured at the highest level."
-    return f"At {summary.comparison.level} users: {'; '.join(clauses)} (95 % intervals, which hold together)."
+    return f"At {_peak_words(summary)}: {'; '.join(clauses)} (95 % intervals, which hold together)."
+
+
+def _peak_words(summary: Summary) -> str:
+    figures = next(each.levels[summary.peak] for each in summary.endpoints.values() if summary.peak in each.levels)
+    return figures.words
 
 
 def client(summary: Summary) -> str:
@@ -128,16 +133,16 @@ def _headline(ranking: Ranking, summary: Summary) -> str:
     if ranking.figure == "success":
         return wording.percent(figures.success.ratio)
     if ranking.figure == "e2e_s":
-        return f"mean e2e {wording.seconds(figures.service.e2e_s.mean)}"
+        return f"mean e2e {wording.seconds(figures.headline.e2e_s.mean)}"
     return f"{wording.usd(figures.usd.per_success)} USD"
 
 
 def _unproven_at(name: str, endpoint: EndpointFigures) -> Iterator[str]:
     figures = endpoint.levels[endpoint.peak]
-    where = f"{name} at {figures.concurrency} users"
+    where = f"{name} at {figures.words}"
     if endpoint.simulated:
         yield f"{name} is played by the simulator: its figures say nothing about a real provider."
-    tails = [(label, getattr(figures.service, metric).reason.get("p99")) for metric, label in _TAILS.items()]
+    tails = [(label, getattr(figures.headline, metric).reason.get("p99")) for metric, label in _TAILS.items()]
     for labels, reason in _by_reason(tails):
         yield f"{where}: p99 of {labels} is not estimable, {reason}."
     for texts, reason in _by_reason([(result.text, result.reason) for result in figures.slo if result.met is None]):

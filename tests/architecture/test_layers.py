@@ -18,7 +18,10 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "bundled": "scenario",
     "base_url": "scenario",
     "credentials": "scenario",
+    "section": "scenario",
+    "load": "scenario",
     "calibration": "records",
+    "rates": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {

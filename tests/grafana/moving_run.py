@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from harness.measure import slo
 from harness.measure.recorder import Recorder, Totals
-from harness.records import AttemptEnd, AttemptStart, Block, Health, Phase, Rates, Usage
+from harness.rates import Rates
+from harness.records import AttemptEnd, AttemptStart, Block, Health, Phase, Usage
 
 MS = 1_000_000
 BATCHES, BATCH_S = 16, 0.1

@@ -21,7 +21,8 @@ from harness.loadgen.conductor import Progress
 from harness.loadgen.exporter import Exporter, RunInfo, address
 from harness.measure import slo
 from harness.measure.recorder import Recorder, Totals
-from harness.records import AttemptEnd, AttemptStart, Block, Health, Phase, Rates, Usage
+from harness.rates import Rates
+from harness.records import AttemptEnd, AttemptStart, Block, Health, Phase, Usage
 
 MS = 1_000_000
 RATES = Rates(

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.price import catalog
 from harness.price.contract import rates
-from harness.records import Rates
+from harness.rates import Rates
 from harness.scenario import Price
 
 WHERE = "scenario.yaml:7 endpoints.alpha.price"

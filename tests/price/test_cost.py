@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.price.cost import cost
-from harness.records import Rates, Tier, Usage
+from harness.rates import Rates, Tier
+from harness.records import Usage
 
 GPT_4O = Rates(source="test", input=Decimal("2.5"), output=Decimal(10), cached_read=Decimal("1.25"))
 FLAT = Rates(source="test", input=Decimal(3), output=Decimal(15))

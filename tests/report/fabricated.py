@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import results
 from harness.measure.histogram import bucket_counts
+from harness.rates import Rates
 from harness.records import (
     AttemptEnd,
     AttemptStart,
@@ -21,7 +22,6 @@ from harness.records import (
     JournalHead,
     Manifest,
     Phase,
-    Rates,
     Usage,
 )
 

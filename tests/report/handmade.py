@@ -5,7 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.measure.histogram import bucket_counts
-from harness.records import AttemptEnd, AttemptStart, Block, BlockMark, Grade, GradeRow, Manifest, Phase, Rates, Usage
+from harness.rates import Rates
+from harness.records import (
+    AttemptEnd,
+    AttemptStart,
+    Block,
+    BlockMark,
+    Grade,
+    GradeRow,
+    Manifest,
+    Phase,
+    Usage,
+)
 from harness.results import Attempt, Run
 
 MS = 1_000_000

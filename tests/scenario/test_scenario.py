@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.scenario import MISTAKE, Endpoint, Grading, Load, Price, Prompts, Scenario
+from harness.load import ClosedLoad
+from harness.scenario import Endpoint, Grading, Price, Prompts, Scenario
+from harness.section import MISTAKE
 
 SMALLEST = {
     "name": "s",
@@ -178,7 +180,7 @@ def test_a_price_keeps_its_digits() -> None:
 @pytest.mark.parametrize("levels", [[2, 1], [1, 1], [1, 4, 4, 8]])
 def test_levels_increase(levels: list[int]) -> None:
     """A level stands once, and the next one is higher."""
-    assert [(("levels",), f"{levels}: levels must increase")] == _told(Load, levels=levels)
+    assert [(("levels",), f"{levels}: levels must increase")] == _told(ClosedLoad, levels=levels)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def test_levels_increase(levels: list[int]) -> None:
 )
 def test_load_is_bounded(values: dict[str, Any], mistakes: Any) -> None:
     """Levels, durations and names outside of the grammar are refused."""
-    assert mistakes == _told(Load, **values)
+    assert mistakes == _told(ClosedLoad, **values)
 
 
 def test_scorer_options_are_checked_by_its_signature() -> None:

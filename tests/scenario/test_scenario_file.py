@@ -221,4 +221,4 @@ def test_the_schema_is_that_of_the_model() -> None:
     assert {"name", "endpoints", "prompts", "load"} == set(schema["required"])
     assert schema["additionalProperties"] is False
     assert ["number", "string"] == schema["$defs"]["Price"]["properties"]["input"]["anyOf"][0]["type"]
-    assert {"Endpoint", "Load", "Price", "Prompts"} < set(schema["$defs"])
+    assert {"Endpoint", "ClosedLoad", "OpenLoad", "Price", "Prompts"} < set(schema["$defs"])

@@ -1,0 +1,153 @@
+"""The `load` of a scenario: who sends, how much, when, for how long.
+
+A closed loop keeps so many users busy; an open loop sends on a schedule, however slow the endpoint is.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from harness.measure import slo
+from harness.section import Positive, Ratio, Section, Whole, mistake
+
+Users = Annotated[int, Field(ge=1, le=100_000)]
+Rate = Annotated[float, Field(gt=0, le=100_000)]
+N = TypeVar("N", int, float)
+
+
+def _rising(levels: tuple[N, ...], what: str) -> tuple[N, ...]:
+    if not levels:
+        raise mistake("no levels", f"give at least one {what}")
+    if any(low >= high for low, high in pairwise(levels)):
+        raise mistake(f"{list(levels)}: levels must increase", f"write {sorted(set(levels))}")
+    return levels
+
+
+def _closed_unless_said(load: Any) -> Any:
+    return {"kind": "closed"} | load if isinstance(load, dict) else load
+
+
+class Flat(Section):
+    """The same rate from beginning to end; `soak` is the name of one that is held for hours, to see what wears out."""
+
+    kind: Literal["flat", "soak"] = "flat"
+
+
+class Ramp(Section):
+    """In a straight line from a share of the rate to all of it."""
+
+    kind: Literal["ramp"] = "ramp"
+    begin: Ratio = 0.0
+
+
+class Steps(Section):
+    """Shares of the rate, one after the other, each for the same time."""
+
+    kind: Literal["steps"] = "steps"
+    shares: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (0.25, 0.5, 0.75, 1.0)
+
+
+class Spike(Section):
+    """`factor` times the rate for `for_s`, from `from_s` after the beginning of the measure window."""
+
+    kind: Literal["spike"] = "spike"
+    factor: Positive = 5.0
+    from_s: Annotated[float, Field(ge=0)] = 10.0
+    for_s: Positive = 10.0
+
+
+class Sine(Section):
+    """Round the rate, by a share of it."""
+
+    kind: Literal["sine"] = "sine"
+    amplitude: Ratio = 0.5
+    period_s: Positive = 60.0
+
+
+class Diurnal(Section):
+    """A day by weights of its hours, of which the rate is the mean, squeezed into `day_s`."""
+
+    kind: Literal["diurnal"] = "diurnal"
+    hours: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=24, max_length=24)] = (
+        *(0.2, 0.15, 0.1, 0.1, 0.1, 0.15, 0.3, 0.6, 1.2, 1.8, 2.0, 1.9),
+        *(1.6, 1.8, 2.0, 1.9, 1.7, 1.4, 1.1, 0.9, 0.8, 0.6, 0.4, 0.3),
+    )
+    day_s: Positive = 86_400.0
+
+    @field_validator("hours")
+    @classmethod
+    def _some(cls, hours: tuple[float, ...]) -> tuple[float, ...]:
+        if not any(hours):
+            raise mistake("a day without requests", "give at least one hour a weight")
+        return hours
+
+
+def _named(shape: Any) -> Any:
+    """`shape: ramp` is short for `shape: {kind: ramp}`."""
+    return {"kind": shape} if isinstance(shape, str) else shape
+
+
+Shape = Annotated[Flat | Ramp | Steps | Spike | Sine | Diurnal, Field(discriminator="kind"), BeforeValidator(_named)]
+
+
+class Arrivals(Section):
+    """How requests come: how regularly (`process`), and how many a second at each moment (`shape`).
+
+    `burstiness` is the shape of gamma gaps: below 1 they come in bursts, above it more regularly than at random.
+    """
+
+    process: Literal["constant", "poisson", "gamma"] = "poisson"
+    burstiness: Annotated[float, Field(ge=0.01, le=1000)] = 1.0
+    shape: Shape = Flat()
+
+    @model_validator(mode="after")
+    def _only_gamma_bursts(self) -> Self:
+        if self.burstiness != 1.0 and self.process != "gamma":  # the resolved scenario has every default written out
+            raise mistake(f"burstiness of {self.process} arrivals", "write `process: gamma`, or drop burstiness")
+        return self
+
+
+class _Load(Section):
+    warmup_s: Annotated[float, Field(ge=0)] = 5.0
+    measure_s: Positive = 60.0
+    drain_s: Positive = 30.0
+    design: Literal["interleaved", "sequential"] = "interleaved"
+    repetitions: Whole = 1
+    seed: int = 1
+
+
+class ClosedLoad(_Load):
+    """Each level is a number of users, each with one request in flight: they wait for the endpoint, as few real ones do."""
+
+    view: ClassVar[slo.View] = "service"  # of objectives that name none
+
+    kind: Literal["closed"] = "closed"
+    levels: tuple[Users, ...]
+
+    @field_validator("levels")
+    @classmethod
+    def _increasing(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+        return _rising(levels, "number of users")
+
+
+class OpenLoad(_Load):
+    """Each level is a rate: requests arrive so many times a second, however slow the endpoint is.
+
+    `users` is how many may be in flight at once; an arrival that finds all of them busy waits, and its wait is counted.
+    """
+
+    view: ClassVar[slo.View] = "scheduled"
+
+    kind: Literal["open"]
+    levels: tuple[Rate, ...]
+    arrivals: Arrivals = Arrivals()
+    users: Users = 1_000
+
+    @field_validator("levels")
+    @classmethod
+    def _increasing(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        return _rising(levels, "rate, in requests a second")
+
+
+Load = Annotated[ClosedLoad | OpenLoad, Field(discriminator="kind"), BeforeValidator(_closed_unless_said)]
