@@ -118,12 +118,20 @@ class _Load(Section):
 
 
 class ClosedLoad(_Load):
-    """Each level is a number of users, each with one request in flight: they wait for the endpoint, as few real ones do."""
+    """Each level is a number of users, each with one request in flight: they wait for the endpoint, as few real ones do.
+
+    They begin at random moments of the first `start_over_s`, for together they would stay in step; else half of the warm-up.
+    """
 
     view: ClassVar[slo.View] = "service"  # of objectives that name none
 
     kind: Literal["closed"] = "closed"
     levels: tuple[Users, ...]
+    start_over_s: Annotated[float, Field(ge=0)] | None = None
+
+    @property
+    def starts_s(self) -> float:
+        return self.warmup_s / 2 if self.start_over_s is None else self.start_over_s
 
     @field_validator("levels")
     @classmethod

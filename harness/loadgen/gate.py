@@ -1,6 +1,7 @@
 """Closed loops: where simulated users wait for their block. The first k are woken, the others stay parked and cost nothing."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from gevent.hub import Waiter
@@ -43,6 +44,7 @@ class Gate:
         self._turn: Turn | None = None
         self._users = 0
         self._parked: dict[int, Waiter] = {}
+        self._starts_ns: deque[int] = deque()  # of the seats that have not begun yet, in their order
 
     def turn(self, seat: int) -> Turn | None:
         """As often as the user likes, while its block is open."""
@@ -56,14 +58,22 @@ class Gate:
         finally:
             self._parked.pop(seat, None)
 
-    def open(self, block: Block, users: int) -> None:
-        """Seats 0 .. users-1 work on this block from now on."""
-        self._turn, self._users = Turn(block), users
-        for seat in range(users):
-            waiter = self._parked.pop(seat, None)
+    def open(self, block: Block, starts_ns: Iterable[int]) -> None:
+        """One seat after the other works on this block, each from its moment on; these moments rise."""
+        self._turn, self._users = Turn(block), 0
+        self._starts_ns = deque(starts_ns)
+
+    def tick(self, now_ns: int) -> bool:
+        """Let those begin whose moment has come; True while more are to come. Called in the hub."""
+        while self._starts_ns and self._starts_ns[0] <= now_ns:
+            self._starts_ns.popleft()
+            waiter = self._parked.pop(self._users, None)
+            self._users += 1
             if waiter is not None:
                 self._wake(waiter)
+        return bool(self._starts_ns)
 
     def close(self, _: int) -> None:
         """Nobody starts another request; those in flight go on."""
         self._turn, self._users = None, 0
+        self._starts_ns.clear()

@@ -6,6 +6,7 @@ slices, after the user has sent its next request.
 
 import gc
 import os
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ import msgspec
 
 from harness.credentials import Secrets
 from harness.errors import StorageError
-from harness.load import OpenLoad
+from harness.load import ClosedLoad, OpenLoad
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.dispatcher import Arrival, Dispatcher
@@ -127,7 +128,16 @@ class Worker:
             self._dispatcher.open(block, now_ns, users, self._arrivals(self._load, block))
             self.drain.each_tick(self._dispatcher.tick)
         else:
-            self._gate.open(block, users)
+            self._gate.open(block, [now_ns + late_ns for late_ns in self._starts_ns(self._load, block, users)])
+            self.drain.each_tick(self._gate.tick)
+            self._gate.tick(now_ns)
+
+    def _starts_ns(self, load: ClosedLoad, block: Block, users: int) -> list[int]:
+        """When each user of this worker begins a cell, after its opening: at random, for in step they would stay in step."""
+        if any(each.cell == block.cell and each.id < block.id for each in self._plan):
+            return [0] * users
+        draw = random.Random(f"{self._seed}/start/{block.cell}/{self._index}")
+        return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
 
     def _arrivals(self, load: OpenLoad, block: Block) -> Iterator[tuple[int, float]]:
         """This worker's share of the block's schedule, numbered over all workers and over the cell."""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import calibration, network, scorecard, verdict, wording
+from harness.report import calibration, dispatch, network, scorecard, verdict, wording
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
 
@@ -25,7 +25,12 @@ def show(summary: Summary, console: Console) -> None:
         console.print(Text(line, style="dim"), width=WIDTH)
     style = "bold green" if summary.valid else "bold red"
     console.print(Text(verdict.validity(summary), style=style), width=WIDTH)
-    for line in (*verdict.objectives(summary), verdict.sentence(summary), *network.notable(summary)):
+    for line in (
+        *verdict.objectives(summary),
+        verdict.sentence(summary),
+        *dispatch.sentences(summary),
+        *network.notable(summary),
+    ):
         console.print(Text(wording.plain(line)), width=WIDTH)
     for line in (verdict.client(summary), calibration.sentence(summary.calibration)):
         console.print(Text(wording.plain(line), style="dim"), width=WIDTH)

@@ -54,7 +54,10 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LatencyAll(msgspec.Struct, frozen=True, kw_only=True):
-    """e2e from `sent` with every attempt that gave no good answer at +infinity; None says `not reached` or not estimable."""
+    """The headline e2e with every attempt that gave no good answer at +infinity; None says `not reached` or not estimable.
+
+    In an open loop what was dropped is among them.
+    """
 
     n: int
     failed: int

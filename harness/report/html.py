@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 
 from harness.measure import stats
-from harness.report import calibration, network, scorecard, verdict, wording
+from harness.report import calibration, dispatch, network, scorecard, verdict, wording
 from harness.report.cells import Cell
 from harness.report.chart import charts
 from harness.report.figures import PERCENTILES, Distribution, LevelFigures, Summary
@@ -51,6 +51,7 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             clauses=verdict.comparison(summary),
             unproven=verdict.unproven(summary),
             charts=charts(summary, cells),
+            dispatched=dispatch.sentences(summary),
             floors_of_ttft=network.floors(summary),
             calibration=calibration.sentence(summary.calibration),
             names=[each for each in summary.names if each.addresses != (each.host,)],
@@ -94,6 +95,9 @@ def _metrics(level: LevelFigures) -> Iterator[tuple[str, Distribution]]:
         yield metric, getattr(level.service, f"{metric}_s")
     yield "done", level.done_s
     yield "connect wait", level.connect_wait_s
+    if level.dispatch is not None:
+        yield "dispatch wait", level.dispatch.wait_s
+        yield "own lateness", level.dispatch.lateness_s
 
 
 def _failures(cell: Cell) -> Iterator[Failure]:

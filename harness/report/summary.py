@@ -10,13 +10,12 @@ import pandas as pd
 
 from harness.measure import slo, stats
 from harness.rates import Rates
-from harness.report import calibration, client, join, objectives, verdict
-from harness.report.cells import Cell, spread
+from harness.report import calibration, client, dispatch, join, objectives, verdict
+from harness.report.cells import Cell
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
 from harness.report.figures import (
     Attempts,
-    Dispatch,
     EndpointFigures,
     Latency,
     LevelFigures,
@@ -94,9 +93,9 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         ),
         done_s=metrics["done_s"],
         connect_wait_s=metrics["connect_wait_s"],
-        dispatch=None if cell.rate is None else _dispatch(cell),
+        dispatch=dispatch.figures(cell),
         network=network(cell),
-        latency_all=failure_aware(cell.metrics["e2e_s"], len(judged)),
+        latency_all=failure_aware(cell.headline("e2e"), _meant(cell, judged)),
         output_tokens_per_s=_output_rate(cell),
         requests_per_s=_per_second(completed, cell.window_s),
         goodput_per_s=None if good is None else _per_second(good.good, cell.window_s),
@@ -123,18 +122,9 @@ def _attempts(began: pd.DataFrame) -> Attempts:
     )
 
 
-def _dispatch(cell: Cell) -> Dispatch:
-    began = cell.measured
-    dropped = int(began["kind"].eq(DROPPED).sum())
-    why = "no arrival was dispatched"
-    return Dispatch(
-        offered_per_s=_per_second(len(began), cell.window_s),
-        sent_per_s=_per_second(int(began["sent_in_window"].sum()), cell.window_s),
-        dropped=dropped,
-        waited=int(began["user_wait_s"].gt(0).sum()),
-        wait_s=spread(began["dispatch_wait_s"], why).figures,
-        lateness_s=spread(began["lateness_s"], why).figures,
-    )
+def _meant(cell: Cell, judged: pd.DataFrame) -> int:
+    """Attempts that should have had an answer: in an open loop also those that nobody came to send."""
+    return len(judged) + (0 if cell.rate is None else int(cell.measured["kind"].eq(DROPPED).sum()))
 
 
 def _success(judged: pd.DataFrame) -> Proportion:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from tests.benchmarks import coalesced, cost, fidelity, large, saturated, short_requests, users
+from tests.benchmarks import coalesced, cost, dispatch, fidelity, large, saturated, short_requests, users
 from tests.benchmarks.options import TOY, Options
 from tests.benchmarks.peers import contest
 from tests.benchmarks.processes import StoodStillError
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "users": users,
     "coalesced": coalesced,
     "large": large,
+    "dispatch": dispatch,
 }
 
 

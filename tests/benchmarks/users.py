@@ -79,7 +79,14 @@ def _figures(each: Round) -> tuple[float, ...]:
 def _run(levels: list[int], case: Case, repetitions: int) -> Measured:
     gap = Lognormal(median_s=case.gap_s)
     candidate = Candidate(name=work.NAME, model=work.MODEL, ttft=gap, itl=gap, accuracy=1.0)
-    load = {"levels": levels, "warmup_s": case.block_s, "measure_s": case.block_s, "repetitions": repetitions, "seed": SEED}
+    load = {
+        "levels": levels,
+        "warmup_s": case.block_s,
+        "measure_s": case.block_s,
+        "repetitions": repetitions,
+        "seed": SEED,
+        "start_over_s": 0,
+    }
     asked = work.questions(answer_tokens=TOKENS)
     with tempfile.TemporaryDirectory(prefix="signoff-bench-") as name, rig.simulating(candidate, asked, Path(name)) as served:
         return rig.signoff(served, load, asked)

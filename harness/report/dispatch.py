@@ -1,0 +1,110 @@
+"""How an open loop's schedule was kept: what was due, what was sent, and what had to wait for whom.
+
+The rule: a wait counts where its users would have felt it, so latency runs from the intended arrival; how much of it is
+signoff's own is told apart, and too much of that makes the run INVALID.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness.measure import timing
+from harness.records import AttemptStart, Finding, Phase
+from harness.report import wording
+from harness.report.cells import Cell, spread
+from harness.report.figures import Dispatch, LevelFigures, Summary
+from harness.report.join import DROPPED
+from harness.results import Run
+
+LATE_S, TOO_LATE_S = 0.005, 0.020  # of the p99: worth a word; and as late as signoff may look at its sockets at all
+WAITED_RATIO = 0.01
+_TOLD_APART = 1.05  # scheduled over service, from which on the reader is told why they differ
+
+
+def figures(cell: Cell) -> Dispatch | None:
+    """None for a closed loop, which has no schedule."""
+    if cell.rate is None:
+        return None
+    began, window_s = cell.measured, cell.window_s
+    why = "no arrival was dispatched"
+    return Dispatch(
+        offered_per_s=None if not window_s else len(began) / window_s,
+        sent_per_s=None if not window_s else int(began["sent_in_window"].sum()) / window_s,
+        dropped=int(began["kind"].eq(DROPPED).sum()),
+        waited=int(began["user_wait_s"].gt(0).sum()),
+        wait_s=spread(began["dispatch_wait_s"], why).figures,
+        lateness_s=spread(began["lateness_s"], why).figures,
+    )
+
+
+def findings(run: Run) -> Iterator[Finding]:
+    """Over all measure phases; nothing for a closed loop."""
+    starts = [each.start for each in run.attempts if each.start.scheduled_ns is not None and each.start.phase is Phase.MEASURE]
+    if starts:
+        yield from _late(starts)
+        yield from _waited(starts, run)
+        yield from _dropped(starts)
+
+
+def _late(starts: list[AttemptStart]) -> Iterator[Finding]:
+    late_ns = [late for start in starts if (late := timing.lateness_ns(start)) is not None]
+    late_s = float(np.quantile(late_ns, 0.99)) / 1e9 if late_ns else 0.0
+    if late_s > LATE_S:
+        invalid = late_s > TOO_LATE_S
+        yield Finding(
+            code="client_limited" if invalid else "late_dispatch",
+            what=f"1 % of the arrivals were dispatched {1000 * late_s:.1f} ms or more after they were due, with users free",
+            why="scheduled latencies hold this lateness, which is signoff's own",
+            remedy="give the load process a core of its own, or spread the arrivals over more of them (--processes)",
+            invalid=invalid,
+        )
+
+
+def _waited(starts: list[AttemptStart], run: Run) -> Iterator[Finding]:
+    waited = sum(start.waited_ns > 0 or start.dispatched_ns is None for start in starts)
+    if waited > WAITED_RATIO * len(starts):
+        longest_s = max(start.waited_ns for start in starts) / 1e9
+        users = max(block.concurrency for block in run.manifest.plan)
+        yield Finding(
+            code="users_exhausted",
+            what=f"{waited} of {len(starts)} arrivals found all {users} users busy and waited, up to {longest_s:.1f} s",
+            why="service latencies do not hold this wait, as a real pool of connections would hide it; scheduled ones do",
+            remedy="read the scheduled figures; raise load.users where production has no such limit",
+        )
+
+
+def _dropped(starts: list[AttemptStart]) -> Iterator[Finding]:
+    dropped = sum(start.dispatched_ns is None for start in starts)
+    if dropped:
+        yield Finding(
+            code="dropped",
+            what=f"{dropped} of {len(starts)} arrivals were never sent, for no user was free before the drain limit",
+            why="they count as offered and as failed, but no endpoint was asked: the level was not held to its end",
+            remedy="lower the rate, raise load.users, or lengthen load.drain_s",
+        )
+
+
+def sentences(summary: Summary) -> list[str]:
+    """How the schedule was kept at each endpoint's peak, and where scheduled and service latency part, why."""
+    peaks = {name: endpoint.levels[endpoint.peak] for name, endpoint in summary.endpoints.items()}
+    return [line for name, level in peaks.items() for line in _said(name, level)]
+
+
+def _said(name: str, level: LevelFigures) -> Iterator[str]:
+    kept = level.dispatch
+    if kept is None:
+        return
+    p50, p99 = (wording.seconds(late_s) for late_s in (kept.lateness_s.p50, kept.lateness_s.p99))
+    late = f"dispatched {p50} (p50) and {p99} (p99) after they were due"
+    lost = f", {kept.dropped} dropped" if kept.dropped else ", none dropped"
+    yield f"{name} at {level.words}: {level.attempts.offered} arrivals, {late}{lost}, {kept.waited} waited for a free user."
+    for metric in ("ttft", "e2e"):
+        scheduled, service = (getattr(view, f"{metric}_s").p99 for view in (level.scheduled, level.service))
+        if scheduled is not None and service is not None and scheduled > _TOLD_APART * service:
+            spelled = metric.upper() if metric == "ttft" else metric
+            yield (
+                f"{name}: p99 of {spelled} is {wording.seconds(scheduled)} from the intended arrival, and "
+                f"{wording.seconds(service)} from the sending: the rest is the wait for a free user and a connection, which "
+                "users feel and a closed loop does not show."
+            )
+            return
