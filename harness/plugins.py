@@ -1,4 +1,4 @@
-"""A file is a plugin and its name is its name: dialects, dataset formats, scorers and importers are modules found by path.
+"""A file is a plugin and its name is its name: dialects, formats, scorers and importers are modules found by path.
 
 There is no registry. A name without a dot is a module of ours; a dotted name is a third party's module.
 """
@@ -13,6 +13,7 @@ from harness.errors import HarnessError, nearest
 FOLDERS = {
     "dialect": "harness.wire.dialects",
     "dataset format": "harness.workload.datasets",
+    "trace format": "harness.workload.traces",
     "scorer": "harness.score.scorers",
     "importer": "harness.report.importers",
 }
