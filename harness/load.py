@@ -4,14 +4,17 @@ A closed loop keeps so many users busy; an open loop sends on a schedule, howeve
 """
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from harness import plugins
 from harness.measure import slo
-from harness.section import Positive, Ratio, Section, Whole, mistake
+from harness.section import Positive, Ratio, Section, Whole, checking, mistake
 
 Users = Annotated[int, Field(ge=1, le=100_000)]
+Speed = Annotated[float, Field(gt=0, le=1_000)]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
 N = TypeVar("N", int, float)
 
@@ -109,6 +112,9 @@ class Arrivals(Section):
 
 
 class _Load(Section):
+    """`is_open`: requests come on a schedule, whatever the endpoint does."""
+
+    is_open: ClassVar[bool] = True
     warmup_s: Annotated[float, Field(ge=0)] = 5.0
     measure_s: Positive = 60.0
     drain_s: Positive = 30.0
@@ -123,6 +129,7 @@ class ClosedLoad(_Load):
     They begin at random moments of the first `start_over_s`, for together they would stay in step; else half of the warm-up.
     """
 
+    is_open: ClassVar[bool] = False
     view: ClassVar[slo.View] = "service"  # of objectives that name none
 
     kind: Literal["closed"] = "closed"
@@ -158,4 +165,34 @@ class OpenLoad(_Load):
         return _rising(levels, "rate, in requests a second")
 
 
-Load = Annotated[ClosedLoad | OpenLoad, Field(discriminator="kind"), BeforeValidator(_closed_unless_said)]
+class ReplayLoad(_Load):
+    """Requests arrive as those of a trace did. Each level is a speed: 2 is twice as fast, so with twice the rate.
+
+    from_s, to_s  the window of the trace that is replayed, in seconds from its earliest request; it stands for measure_s
+    prompts       the team's own `examples` in their order, or filler of the `trace`'s lengths, answers limited to its lengths
+    """
+
+    view: ClassVar[slo.View] = "scheduled"
+
+    kind: Literal["replay"]
+    trace: Path
+    format: Annotated[str, checking(lambda name: plugins.load("trace format", name))] | None = None
+    from_s: Annotated[float, Field(ge=0)] | None = None
+    to_s: Positive | None = None
+    levels: tuple[Speed, ...] = (1.0,)
+    prompts: Literal["examples", "trace"] = "examples"
+    users: Users = 1_000
+
+    @field_validator("levels")
+    @classmethod
+    def _increasing(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        return _rising(levels, "speed")
+
+    @model_validator(mode="after")
+    def _as_long_as_the_trace(self) -> Self:
+        if self.measure_s != _Load.model_fields["measure_s"].default:
+            raise mistake("measure_s of a replay", "give from_s and to_s: the window of the trace is what is measured")
+        return self
+
+
+Load = Annotated[ClosedLoad | OpenLoad | ReplayLoad, Field(discriminator="kind"), BeforeValidator(_closed_unless_said)]

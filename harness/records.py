@@ -42,10 +42,15 @@ class Example(Frozen, frozen=True):
 
 
 class Call(Frozen, frozen=True):
-    """One prompt as an endpoint gets it, before any dialect has spelled it."""
+    """One prompt as an endpoint gets it, before any dialect has spelled it.
+
+    max_tokens  of the answer, where the load says how long it is to be; `once`: it will not be asked again
+    """
 
     example: str
     messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    once: bool = False
 
 
 class Target(Frozen, frozen=True):
@@ -125,14 +130,15 @@ class Phase(enum.StrEnum):
 
 
 def load_in_words(concurrency: int, rate: float | None) -> str:
-    return f"{concurrency} users" if rate is None else f"{rate:g} requests/s"
+    return f"{concurrency} users" if rate is None else f"{rate:.4g} requests/s"
 
 
 class Block(Frozen, frozen=True):
     """One step of the plan: a load on one endpoint for so long. Consecutive steps of one `cell` do not stop between.
 
     concurrency  most requests in flight; in a closed loop always so many
-    rate         arrivals a second in an open loop; None in a closed one
+    rate         arrivals a second in an open loop, on average; None in a closed one
+    speed        of a trace, as a multiple of its own; None where none is replayed
     """
 
     id: int
@@ -144,11 +150,7 @@ class Block(Frozen, frozen=True):
     seconds: float
     repetition: int = 0
     rate: float | None = None
-
-    @property
-    def load(self) -> float:
-        """What its level is a level of: users in a closed loop, arrivals a second in an open one."""
-        return self.concurrency if self.rate is None else self.rate
+    speed: float | None = None
 
     @property
     def words(self) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
 
 from harness import base_url, plugins
 from harness.errors import HarnessError, nearest
-from harness.load import Load
+from harness.load import Load, ReplayLoad
 from harness.measure import slo
 from harness.section import Positive, Ratio, Section, checking, mistake
 
@@ -254,3 +254,9 @@ class Scenario(Section):
     grading: Grading | None = None
     slo: tuple[Objective, ...] = ()
     business: Business = Business()
+
+    @model_validator(mode="after")
+    def _gradable(self) -> Self:
+        if self.grading is not None and isinstance(self.load, ReplayLoad) and self.load.prompts == "trace":
+            raise mistake("grading of answers to filler", "write `load.prompts: examples`, or drop grading")
+        return self

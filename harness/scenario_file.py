@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from harness import bundled, marked_yaml
 from harness.errors import HarnessError, nearest
+from harness.load import ReplayLoad
 from harness.marked_yaml import KeyPath, Marked, dotted
 from harness.scenario import Scenario
 from harness.section import MISTAKE
@@ -208,6 +209,8 @@ def _keys_at(path: KeyPath) -> list[str]:
 
 def _missing_files(scenario: Scenario, folder: Path, places: _Places) -> Iterator[HarnessError]:
     named: dict[KeyPath, Path | None] = {("prompts", "dataset"): scenario.prompts.dataset}
+    if isinstance(scenario.load, ReplayLoad) and not (folder / scenario.load.trace).is_dir():  # a run of ours is a folder
+        named["load", "trace"] = scenario.load.trace
     named |= {
         ("endpoints", name, "tls", key): getattr(each.tls, key)
         for name, each in scenario.endpoints.items()

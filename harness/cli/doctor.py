@@ -11,7 +11,7 @@ from harness import scenario_file
 from harness.cli.checks import installation, limits, processor, stamps, timing
 from harness.cli.checks.check import Check, Planned
 from harness.errors import ExitCode
-from harness.load import OpenLoad
+from harness.load import ClosedLoad
 from harness.scenario import Scenario
 
 
@@ -59,7 +59,7 @@ def _planned(scenario: str | None, users: int | None, processes: int) -> Planned
 
 def _most_users(scenario: Scenario) -> int:
     load = scenario.load
-    return load.users if isinstance(load, OpenLoad) else max(load.levels)
+    return max(load.levels) if isinstance(load, ClosedLoad) else load.users
 
 
 def _line(check: Check) -> str:

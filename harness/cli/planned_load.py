@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from harness import scenario_file
 from harness.errors import HarnessError
-from harness.load import ClosedLoad, OpenLoad
+from harness.load import ClosedLoad, Load, OpenLoad
 from harness.loadgen import prepare
 from harness.scenario import Endpoint, Simulated
 from harness.scenario_file import Loaded
@@ -90,11 +90,13 @@ def of_scenario(loaded: Loaded) -> Plan:
     return plan._replace(users=_users(loaded.scenario.load, plan.answer_s))
 
 
-def _users(load: ClosedLoad | OpenLoad, answer_s: float) -> tuple[int, ...]:
+def _users(load: Load, answer_s: float) -> tuple[int, ...]:
     """In flight at each level: of an open loop by Little's law, L = lambda W, and no more than it has users."""
     if isinstance(load, ClosedLoad):
         return load.levels
-    return tuple(min(load.users, max(1, math.ceil(rate * answer_s))) for rate in load.levels)
+    if isinstance(load, OpenLoad):
+        return tuple(min(load.users, max(1, math.ceil(rate * answer_s))) for rate in load.levels)
+    return (load.users,)
 
 
 def _limits(endpoint: Endpoint) -> Iterator[int]:

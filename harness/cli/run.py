@@ -64,7 +64,7 @@ def run(
 
 def load(run_dir: Path, scenario: Scenario, manifest: Manifest, processes: int, metrics: str, *, quiet: bool) -> ExitCode:
     """The load alone, of a run that is ready, by a Locust child of which nothing is left afterwards."""
-    locustfile = bundled.folder("locustfiles") / f"{scenario.load.kind}_loop.py"
+    locustfile = bundled.folder("locustfiles") / ("open_loop.py" if scenario.load.is_open else "closed_loop.py")
     words = command(locustfile, run_dir, processes, metrics)
     live = Live(manifest, quiet=quiet)
     live.note(f"$ {shlex.join(['locust', *words[3:]])}")

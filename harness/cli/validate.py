@@ -48,7 +48,7 @@ def _described(loaded: Loaded) -> dict[str, Any]:
     whole = dataset.load(loaded.dataset, scenario.prompts.format, scenario.prompts.columns)
     examples = prepare.sampled(loaded)
     calls = assembly.check(scenario, examples)
-    blocks = plan.build(scenario)
+    blocks = plan.build(scenario, prepare.traced_of(scenario.load, loaded.folder))
     cells = len({block.cell for block in blocks})
     return {
         "scenario": scenario.name,
@@ -59,7 +59,7 @@ def _described(loaded: Loaded) -> dict[str, Any]:
         "prompt_example": _messages(calls[0]),
         "plan": {
             "design": scenario.load.design,
-            "levels": list(scenario.load.levels),
+            "levels": list(dict.fromkeys(block.words for block in blocks)),
             "repetitions": scenario.load.repetitions,
             "cells": cells,
             "min_s": plan.seconds(blocks),
@@ -130,7 +130,7 @@ def _endpoint_line(name: str, each: dict[str, Any]) -> str:
 
 
 def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
-    levels = f"{len(planned['levels'])} levels ({', '.join(map(str, planned['levels']))} users)"
+    levels = f"{len(planned['levels'])} levels ({', '.join(planned['levels'])})"
     cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"
 

@@ -16,10 +16,11 @@ from harness import results
 from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError
 from harness.loadgen import messages
+from harness.loadgen.schedule import Calls
 from harness.loadgen.user import ReplayUser
 from harness.loadgen.worker import Worker
 from harness.measure import timing
-from harness.records import AttemptEnd, AttemptStart, Call, Manifest
+from harness.records import AttemptEnd, AttemptStart, Manifest
 
 log = logging.getLogger(__name__)
 REPORT_S = 1.0
@@ -28,14 +29,14 @@ HELLO_S = 0.2
 POLL_S = 0.01
 
 Order = TypeVar("Order")
-Calls = Callable[[Manifest], tuple[Call, ...]]
+CallsOf = Callable[[Manifest], Calls]
 Keys = Callable[[Manifest], Mapping[str, Secrets]]
 
 
 class Member:
     """Made in every process that has users. `calls` and `keys` make prompts and keys from the manifest, on this host."""
 
-    def __init__(self, runner: Any, calls: Calls, keys: Keys) -> None:
+    def __init__(self, runner: Any, calls: CallsOf, keys: Keys) -> None:
         self._runner, self._calls, self._keys = runner, calls, keys
         self._worker: Worker | None = None
         self._index = -1

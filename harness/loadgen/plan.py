@@ -1,17 +1,17 @@
 """The plan of a run is data: a list of blocks, made once from the scenario and written into the manifest."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from harness.load import Arrivals, Diurnal, OpenLoad, Ramp, Sine, Spike, Steps
+from harness.load import ClosedLoad, Load, OpenLoad, ReplayLoad
 from harness.records import Block, Phase
 from harness.scenario import Scenario
-from harness.workload import arrivals
-from harness.workload.arrivals import Profile
+from harness.workload.trace_row import Traced
 
 
-def build(scenario: Scenario) -> tuple[Block, ...]:
-    """Blocks in the order in which they run.
+def build(scenario: Scenario, traced: Sequence[Traced] = ()) -> tuple[Block, ...]:
+    """Blocks in the order in which they run. `traced` is the trace of a replay.
 
     A cell is one endpoint at one level in one repetition: a warm-up block, then a measure block, with no stop between. In the
     `interleaved` design each repetition holds every cell once, in an order drawn from the seed, so that a drift of the
@@ -28,69 +28,53 @@ def build(scenario: Scenario) -> tuple[Block, ...]:
     if load.design == "sequential":
         order = list(scenario.endpoints)
         cells.sort(key=lambda cell: (order.index(cell[0]), cell[1], cell[2]))
-    steps = [(Phase.WARMUP, load.warmup_s), (Phase.MEASURE, load.measure_s)]
     blocks: list[Block] = []
     for number, (endpoint, level, repetition) in enumerate(cells):
-        for phase, seconds in steps:
+        at = _level(load, level, traced)
+        for phase, seconds in ((Phase.WARMUP, load.warmup_s), (Phase.MEASURE, at.measure_s)):
             if seconds > 0:
-                is_open = isinstance(load, OpenLoad)
                 blocks.append(
                     Block(
                         id=len(blocks),
                         cell=number,
                         endpoint=endpoint,
-                        level=f"{level:g}rps" if is_open else str(level),
-                        concurrency=load.users if isinstance(load, OpenLoad) else int(level),
+                        level=at.name,
+                        concurrency=at.users,
                         phase=phase,
                         seconds=seconds,
                         repetition=repetition,
-                        rate=level if is_open else None,
+                        rate=at.rate,
+                        speed=at.speed,
                     )
                 )
     return tuple(blocks)
 
 
-def schedule(load: OpenLoad, block: Block) -> Iterator[float]:
-    """When the requests of an open block are meant to be sent, in seconds from its beginning: the same at every worker.
-
-    A warm-up has the rate with which the measure window begins.
-    """
-    assert block.rate is not None, "only open blocks have a schedule"
-    profile = _profile(load.arrivals, block.rate, load.measure_s)
-    if block.phase is Phase.WARMUP:
-        profile = arrivals.flat(profile[0].per_s, block.seconds)
-    return arrivals.stretched(_process(load.arrivals, _seed(load, block)), profile)
+class _Level(NamedTuple):
+    name: str
+    measure_s: float
+    users: int
+    rate: float | None = None
+    speed: float | None = None
 
 
-def _seed(load: OpenLoad, block: Block) -> str:
-    """The same schedule at every endpoint."""
-    return f"{load.seed}/{block.level}/{block.repetition}/{block.phase}"
+def _level(load: Load, level: float, traced: Sequence[Traced]) -> _Level:
+    match load:
+        case ClosedLoad():
+            return _Level(str(level), load.measure_s, int(level))
+        case OpenLoad():
+            return _Level(f"{level:g}rps", load.measure_s, load.users, level)
+        case ReplayLoad():
+            span_s = trace_s(load, traced)
+            return _Level(f"x{level:g}", span_s / level, load.users, len(traced) / span_s * level, level)
 
 
-def _process(config: Arrivals, seed: str) -> Iterator[float]:
-    match config.process:
-        case "constant":
-            return arrivals.constant()
-        case "poisson":
-            return arrivals.poisson(seed)
-        case "gamma":
-            return arrivals.gamma(config.burstiness, seed)
-
-
-def _profile(config: Arrivals, rate: float, seconds: float) -> Profile:
-    match config.shape:
-        case Ramp(begin=begin):
-            return arrivals.ramp(rate, seconds, begin)
-        case Steps(shares=shares):
-            return arrivals.steps(rate, seconds, shares)
-        case Spike(factor=factor, from_s=from_s, for_s=for_s):
-            return arrivals.spike(rate, seconds, factor, from_s, for_s)
-        case Sine(amplitude=amplitude, period_s=period_s):
-            return arrivals.sine(rate, seconds, amplitude, period_s)
-        case Diurnal(hours=hours, day_s=day_s):
-            return arrivals.daily(rate, seconds, hours, day_s)
-        case _:
-            return arrivals.flat(rate, seconds)
+def trace_s(load: ReplayLoad, traced: Sequence[Traced]) -> float:
+    """How long the window of a trace is: where it has no end of its own, to the last request and one mean gap on."""
+    if load.to_s is not None:
+        return load.to_s - (load.from_s or 0.0)
+    last_s = traced[-1].at_s
+    return last_s * len(traced) / (len(traced) - 1) if last_s else 1.0
 
 
 def seconds(plan: tuple[Block, ...]) -> float:

@@ -50,7 +50,7 @@ class Port:
         if made is None:
             made = self._build(self.asked.dialect.request(call, self._target, self.asked.key))
             size = len(wire_bytes(made, self.proxy))
-            if self._kept_bytes + size <= KEPT_BYTES:
+            if not call.once and self._kept_bytes + size <= KEPT_BYTES:
                 self._kept_bytes += size
                 self._requests[call.example] = made
         return made

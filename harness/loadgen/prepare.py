@@ -14,12 +14,15 @@ import harness
 from harness import credentials, results
 from harness.credentials import Secrets
 from harness.errors import HarnessError
+from harness.load import Load, ReplayLoad
 from harness.loadgen import plan
+from harness.loadgen.schedule import Calls
 from harness.rates import Rates
 from harness.records import SCHEMA_VERSION, Call, Example, Manifest
 from harness.scenario import Scenario
 from harness.scenario_file import Loaded
-from harness.workload import dataset, prompts
+from harness.workload import dataset, prompts, trace
+from harness.workload.trace_row import Traced
 
 VERSIONS = ("locust", "gevent", "httpx", "hdrhistogram", "prometheus-client", "pandas", "numpy", "scipy", "genai-prices")
 
@@ -45,7 +48,7 @@ def write(
         dataset=_dataset(loaded, examples),
         clusters={example.id: example.cluster or example.id for example in examples},
         seed=scenario.load.seed,
-        plan=plan.build(scenario),
+        plan=plan.build(scenario, traced_of(scenario.load, loaded.folder)),
         rates=dict(rates),
         urls={name: config.base_url or urls[name] for name, config in scenario.endpoints.items()},
         host=host(),
@@ -81,9 +84,16 @@ def examples_of(manifest: Manifest) -> dict[str, Example]:
     return {example.id: example for example in loaded.examples if example.id in manifest.clusters}
 
 
-def calls(manifest: Manifest) -> tuple[Call, ...]:
-    """What workers replay: the run's examples as prompts, in the data set's order."""
-    return calls_of(Scenario.model_validate(manifest.scenario), tuple(examples_of(manifest).values()))
+def calls(manifest: Manifest) -> Calls:
+    """What workers send: the run's examples as prompts, and the trace of a replay."""
+    scenario = Scenario.model_validate(manifest.scenario)
+    traced = traced_of(scenario.load, Path(manifest.dataset["folder"]))
+    return Calls(scenario.load, calls_of(scenario, tuple(examples_of(manifest).values())), traced)
+
+
+def traced_of(load: Load, folder: Path) -> tuple[Traced, ...]:
+    """The window of the trace that is replayed, () for any other load. A relative file stands relative to the scenario's."""
+    return trace.load(folder / load.trace, load.format, load.from_s, load.to_s) if isinstance(load, ReplayLoad) else ()
 
 
 def keys(manifest: Manifest) -> dict[str, Secrets]:

@@ -18,17 +18,18 @@ import msgspec
 
 from harness.credentials import Secrets
 from harness.errors import StorageError
-from harness.load import ClosedLoad, OpenLoad
-from harness.loadgen import attempt
+from harness.load import ClosedLoad
+from harness.loadgen import attempt, schedule
 from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.loadgen.gate import Gate, Turn, Turns
 from harness.loadgen.health import Watch
-from harness.loadgen.plan import schedule, share
+from harness.loadgen.plan import share
 from harness.loadgen.port import Port
 from harness.loadgen.resolver import Resolver
+from harness.loadgen.schedule import Calls
 from harness.loadgen.transport import Transport
 from harness.measure.histogram import Values
 from harness.measure.recorder import Recorder
@@ -49,7 +50,6 @@ from harness.records import (
 from harness.results import LineLog
 from harness.scenario import Scenario
 from harness.wire.transcript import Transcript
-from harness.workload.sampler import Order
 
 ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -70,10 +70,10 @@ class Seat:
 
 
 class Worker:
-    """`index` of `count` workers; `calls` are all examples as prompts, in the data set's order."""
+    """`index` of `count` workers; `calls` say what is asked."""
 
     def __init__(
-        self, run: Path, manifest: Manifest, calls: tuple[Call, ...], keys: Mapping[str, Secrets], index: int, count: int
+        self, run: Path, manifest: Manifest, calls: Calls, keys: Mapping[str, Secrets], index: int, count: int
     ) -> None:
         scenario = Scenario.model_validate(manifest.scenario)
         self.drain = Drain()
@@ -86,7 +86,7 @@ class Worker:
         self._load, self._plan = scenario.load, manifest.plan
         self._gate = Gate(self.drain.wake)
         self._dispatcher = Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, LINE_FULL))
-        self.turns: Turns = self._dispatcher if isinstance(self._load, OpenLoad) else self._gate
+        self.turns: Turns = self._dispatcher if self._load.is_open else self._gate
         self._calls, self._seed = calls, manifest.seed
         folder = Path(manifest.dataset["folder"])
         self._ports = {
@@ -94,7 +94,6 @@ class Worker:
         }
         self._finished: list[tuple[AttemptStart, AttemptEnd, Values]] = []
         self._resolver = Resolver(lambda found: self._write(self._journal, found))
-        self._orders: dict[tuple[str, int], Order] = {}
         self._windows: dict[int, Window] = {}
         self._block: Block | None = None
         self._seats = 0
@@ -124,8 +123,9 @@ class Worker:
         now_ns = self._mark(block, "open", users)
         if block.phase is Phase.MEASURE:
             self._windows[block.cell] = Window(now_ns, None)
-        if isinstance(self._load, OpenLoad):
-            self._dispatcher.open(block, now_ns, users, self._arrivals(self._load, block))
+        if not isinstance(self._load, ClosedLoad):
+            upcoming = schedule.share(self._load, self._plan, block, self._calls.traced, self._index, self._count)
+            self._dispatcher.open(block, now_ns, users, upcoming)
             self.drain.each_tick(self._dispatcher.tick)
         else:
             self._gate.open(block, [now_ns + late_ns for late_ns in self._starts_ns(self._load, block, users)])
@@ -138,13 +138,6 @@ class Worker:
             return [0] * users
         draw = random.Random(f"{self._seed}/start/{block.cell}/{self._index}")
         return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
-
-    def _arrivals(self, load: OpenLoad, block: Block) -> Iterator[tuple[int, float]]:
-        """This worker's share of the block's schedule, numbered over all workers and over the cell."""
-        before = [each for each in self._plan if each.cell == block.cell and each.id < block.id]
-        first = sum(1 for each in before for _ in schedule(load, each))
-        numbered = enumerate(schedule(load, block), first)
-        return ((number, at_s) for number, at_s in numbered if number % self._count == self._index)
 
     def close(self) -> None:
         """Leave the block: nobody starts another request, but for those that an open loop had due."""
@@ -221,7 +214,7 @@ class Worker:
 
     def _drop(self, arrival: Arrival, why: str) -> None:
         """It was due and nobody sent it: part of what was offered, so it has its two lines."""
-        block, call = arrival.block, self._call_at(arrival.block, arrival.number)
+        block, call = arrival.block, self._calls.at(arrival.block, arrival.number)
         start = AttemptStart(
             id=f"{self._index}-{self.started}",
             endpoint=block.endpoint,
@@ -243,22 +236,12 @@ class Worker:
     def _next_call(self, seat: Seat, turn: Turn) -> Call:
         block = turn.block
         if turn.number is not None:
-            return self._call_at(block, turn.number)
+            return self._calls.at(block, turn.number)
         if seat.cell != block.cell:
             seat.cell, seat.taken = block.cell, 0
         position = seat.number * self._count + self._index + seat.taken * block.concurrency
         seat.taken += 1
-        return self._call_at(block, position)
-
-    def _call_at(self, block: Block, position: int) -> Call:
-        return self._calls[self._order(block).index(position)]
-
-    def _order(self, block: Block) -> Order:
-        """The same order at every endpoint, so that each answers the same prompts; another for each repetition."""
-        key = (block.level, block.repetition)
-        if key not in self._orders:
-            self._orders[key] = Order(f"{self._seed}/{block.level}/{block.repetition}", len(self._calls))
-        return self._orders[key]
+        return self._calls.at(block, position)
 
     def _transport(self, seat: Seat, port: Port) -> Transport:
         transport = seat.transports.get(port.name)

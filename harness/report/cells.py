@@ -57,7 +57,7 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
     seconds = Windows(run.manifest.plan, run.marks).seconds()
     planned = {(b.endpoint, b.level): b for b in run.manifest.plan if b.phase is Phase.MEASURE}
     watched = client.watched(run)
-    for (endpoint, level), block in sorted(planned.items(), key=lambda item: (item[0][0], item[1].load)):
+    for (endpoint, level), block in sorted(planned.items(), key=lambda item: (item[0][0], item[1].rate or item[1].concurrency)):
         rows = frame[(frame["endpoint"] == endpoint) & (frame["level"] == level)]
         began = measured(rows)
         yield Cell(

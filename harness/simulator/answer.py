@@ -59,6 +59,7 @@ def compose(
 ) -> Answer:
     """The same answer whenever the same candidate is asked the same: right, wrong, or filler for an unknown prompt.
 
+    Filler is as long as it may be, or `filler_tokens` where nobody says.
     `breathe` is called now and then where the prompt is long.
     """
     key = prompt_key(ask.messages)
@@ -66,7 +67,7 @@ def compose(
     known = knowledge.get(key)
     right = is_right(candidate, seed, known.example) if known else None
     seeded = f"{seed}/{candidate.seed}/{candidate.name}/{key}"
-    content = _content(known, right=bool(right)) if known else tokens.filler(filler_tokens, seeded)
+    content = _content(known, right=bool(right)) if known else tokens.filler(ask.max_tokens or filler_tokens, seeded)
     reasoning = tokens.filler(candidate.reasoning_tokens, f"{seeded}/reasoning")
     said = len(reasoning) + len(content)
     limit = said if ask.max_tokens is None else ask.max_tokens

@@ -57,7 +57,7 @@ def unanswered(traced: Iterable[Traced]) -> int:
     return sum(each.output_tokens == 0 for each in traced)
 
 
-def prompt(traced: Traced, seed: int) -> str:
+def prompt(traced: Traced, seed: int | str) -> str:
     """About `input_tokens` tokens by the rule of `filler`, at least its first word's; the same every time.
 
     Each id of `blocks` is the same text wherever it stands, cut where the prompt ends; so two prompts share just the blocks

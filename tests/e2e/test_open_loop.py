@@ -11,7 +11,7 @@ from screen import Done
 
 from harness import results
 from harness.load import OpenLoad
-from harness.loadgen import plan
+from harness.loadgen import schedule
 from harness.records import Block
 from harness.results import Run
 from harness.scenario import Scenario
@@ -61,7 +61,7 @@ def scheduled(run: Run) -> Counter[Sent]:
     before: Counter[int] = Counter()
     for block in run.manifest.plan:
         order = Order(f"{load.seed}/{block.level}/{block.repetition}", EXAMPLES)
-        for at_s in plan.schedule(load, block):
+        for at_s in schedule.due(load, block):
             wanted[Sent(block.id, round(at_s * 1e9), f"q{order.index(before[block.cell])}")] += 1
             before[block.cell] += 1
     return wanted

@@ -127,6 +127,8 @@ def request(call: Call, target: Target, key: str | None) -> WireRequest:
     }
     if target.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
+    if call.max_tokens is not None:
+        body["max_tokens"] = call.max_tokens
     body |= dict(target.parameters) | dict(target.extra_body)
     headers = {
         "content-type": "application/json",

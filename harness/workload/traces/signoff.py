@@ -56,7 +56,9 @@ def read(path: Path) -> Iterator[Traced]:
 
 
 def _at_ns(start: AttemptStart) -> int:
-    return start.dispatched_ns if start.scheduled_ns is None else start.scheduled_ns
+    at_ns = start.dispatched_ns if start.scheduled_ns is None else start.scheduled_ns
+    assert at_ns is not None, "only what a schedule had is dropped before anybody begins with it"
+    return at_ns
 
 
 def _files(path: Path) -> Sequence[Path]:

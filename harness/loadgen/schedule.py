@@ -1,0 +1,98 @@
+"""What a worker sends, and when it is due: computed from the scenario alone, so that all workers agree without talking."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.load import Arrivals, Diurnal, Load, OpenLoad, Ramp, ReplayLoad, Sine, Spike, Steps
+from harness.records import Block, Call, Message, Phase
+from harness.workload import arrivals, trace
+from harness.workload.arrivals import Profile
+from harness.workload.sampler import Order
+from harness.workload.trace_row import Traced
+
+
+class Calls:
+    """Which prompt is at which position of a cell.
+
+    `examples` are all as prompts, in the data set's order; `traced` is the trace of a replay.
+    """
+
+    def __init__(self, load: Load, examples: Sequence[Call], traced: Sequence[Traced] = ()) -> None:
+        self._load, self._examples, self.traced = load, examples, traced
+        self._orders: dict[tuple[str, int], Order] = {}
+
+    def at(self, block: Block, position: int) -> Call:
+        """The same at every endpoint, so that each answers the same prompts; another order for each repetition."""
+        load = self._load
+        if isinstance(load, ReplayLoad) and load.prompts == "trace":
+            return self._filler(load, block, position)
+        key = (block.level, block.repetition)
+        if key not in self._orders:
+            self._orders[key] = Order(f"{load.seed}/{block.level}/{block.repetition}", len(self._examples))
+        return self._examples[self._orders[key].index(position)]
+
+    def _filler(self, load: ReplayLoad, block: Block, position: int) -> Call:
+        """Of the lengths of the request that is next in the trace. What shares a prefix there shares it here, but not with
+        other levels and repetitions, which would find it in a provider's cache.
+        """
+        traced = self.traced[position % len(self.traced)]
+        seed = f"{load.seed}/{block.level}/{block.repetition}/{position // len(self.traced)}/{block.phase}"
+        text = trace.prompt(traced, seed)
+        said = (Message(role="user", content=text),)
+        return Call(example=f"trace-{traced.number}", messages=said, max_tokens=traced.output_tokens or None, once=True)
+
+
+def share(
+    load: OpenLoad | ReplayLoad, plan: Sequence[Block], block: Block, traced: Sequence[Traced], worker: int, workers: int
+) -> Iterator[tuple[int, float]]:
+    """This worker's arrivals of a block: their numbers, over all workers and the cell, and seconds from its beginning."""
+    before = [each for each in plan if each.cell == block.cell and each.id < block.id]
+    first = 0 if isinstance(load, ReplayLoad) else sum(1 for each in before for _ in due(load, each))
+    numbered = enumerate(due(load, block, traced), first)
+    return ((number, at_s) for number, at_s in numbered if number % workers == worker)
+
+
+def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()) -> Iterator[float]:
+    """When the requests of an open block are meant to be sent, in seconds from its beginning: the same at every worker.
+
+    A warm-up has the rate with which the measure window begins, that of a replay the trace's mean.
+    """
+    assert block.rate is not None, "only open blocks have a schedule"
+    if isinstance(load, ReplayLoad):
+        if block.phase is not Phase.WARMUP:
+            return trace.replayed(traced, block.speed or 1.0)
+        return arrivals.stretched(arrivals.poisson(_seed(load, block)), arrivals.flat(block.rate, block.seconds))
+    profile = _profile(load.arrivals, block.rate, load.measure_s)
+    if block.phase is Phase.WARMUP:
+        profile = arrivals.flat(profile[0].per_s, block.seconds)
+    return arrivals.stretched(_process(load.arrivals, _seed(load, block)), profile)
+
+
+def _seed(load: OpenLoad | ReplayLoad, block: Block) -> str:
+    """The same schedule at every endpoint."""
+    return f"{load.seed}/{block.level}/{block.repetition}/{block.phase}"
+
+
+def _process(config: Arrivals, seed: str) -> Iterator[float]:
+    match config.process:
+        case "constant":
+            return arrivals.constant()
+        case "poisson":
+            return arrivals.poisson(seed)
+        case "gamma":
+            return arrivals.gamma(config.burstiness, seed)
+
+
+def _profile(config: Arrivals, rate: float, seconds: float) -> Profile:
+    match config.shape:
+        case Ramp(begin=begin):
+            return arrivals.ramp(rate, seconds, begin)
+        case Steps(shares=shares):
+            return arrivals.steps(rate, seconds, shares)
+        case Spike(factor=factor, from_s=from_s, for_s=for_s):
+            return arrivals.spike(rate, seconds, factor, from_s, for_s)
+        case Sine(amplitude=amplitude, period_s=period_s):
+            return arrivals.sine(rate, seconds, amplitude, period_s)
+        case Diurnal(hours=hours, day_s=day_s):
+            return arrivals.daily(rate, seconds, hours, day_s)
+        case _:
+            return arrivals.flat(rate, seconds)
