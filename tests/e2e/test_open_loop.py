@@ -109,3 +109,27 @@ def test_no_arrival_is_lost_where_users_are_too_few(signoff: Callable[..., Done]
     waits_s = [(each.start.dispatched_ns - each.start.scheduled_ns) / 1e9 for each in measured if each.start.dispatched_ns]
     assert pytest.approx(max(waits_s), rel=0.002) == dispatch["wait_s"]["max"]
     assert made["scheduled"]["e2e_s"]["min"] > 0.8 > made["service"]["e2e_s"]["max"] - 0.2
+
+
+def test_a_trace_is_replayed_with_its_times_and_lengths(signoff: Callable[..., Done], folder: Path) -> None:
+    """At speed 2 in half the time; prompts and answers are as long as the trace says, and the same blocks are the same text."""
+    requests = [(0, 40, 5, [1]), (300, 700, 9, [2, 3]), (900, 700, 3, [2, 4]), (2_400, 30, 12, [1])]
+    rows = [
+        json.dumps({"timestamp": at_ms, "input_length": asked, "output_length": said, "hash_ids": blocks})
+        for at_ms, asked, said, blocks in requests
+    ]
+    (folder / "trace.jsonl").write_text("\n".join(rows) + "\n")
+    text = (folder / "scenario.yaml").read_text().partition("load:")[0]
+    replay = folder / "replay.yaml"
+    replay.write_text(text + "load: {kind: replay, trace: trace.jsonl, levels: [2], prompts: trace, warmup_s: 0, drain_s: 5}\n")
+    done = signoff("run", replay, "--out", folder / "replayed", "--metrics", "", "-q")
+    assert done.code in (0, 4), done.err
+    run = results.read_run(folder / "replayed" / "latest")
+    (opened_ns,) = [mark.at_ns for _, mark in run.marks if mark.edge == "open"]
+    sent = sorted(run.attempts, key=lambda each: each.begun_ns)
+    assert [0, 150, 450, 1_200] == [((each.start.scheduled_ns or 0) - opened_ns) / 1e6 for each in sent]
+    usages = [each.end.usage for each in sent if each.end is not None and each.end.usage is not None]
+    assert [5, 9, 3, 12] == [usage.output_tokens for usage in usages]
+    assert all(
+        pytest.approx(asked, abs=15) == usage.input_tokens for (_, asked, _, _), usage in zip(requests, usages, strict=True)
+    )
