@@ -23,7 +23,8 @@ from harness import base_url, plugins
 from harness.errors import HarnessError, nearest
 from harness.load import Load, ReplayLoad
 from harness.measure import slo
-from harness.section import Positive, Ratio, Section, checking, mistake
+from harness.section import Positive, Section, checking, mistake
+from harness.simulated import Simulated
 
 _SECRET_NAME = re.compile(r"authorization|api-?key|secret|cookie|(access|auth|security)-?token|subscription-?key")
 _SECRET_VALUE = re.compile(r"(bearer|basic)\s.*|sk-[\w-]{16,}", re.IGNORECASE)
@@ -72,26 +73,6 @@ Variable = Annotated[str, checking(_variable)]
 ProxyUrl = Annotated[str, checking(base_url.checked_proxy)]
 PublicName = Annotated[str, checking(_public_name)]
 PublicValue = Annotated[str, checking(_public_value)]
-
-
-class Lognormal(Section):
-    """A duration: `median_s` times exp(sigma x standard normal). sigma 0 is exact."""
-
-    median_s: Annotated[float, Field(ge=0)]
-    sigma: Annotated[float, Field(ge=0, le=3)] = 0.0
-
-
-class Simulated(Section):
-    """A candidate that the bundled simulator plays, with speed and accuracy that are known and written down."""
-
-    ttft: Lognormal = Lognormal(median_s=0.2, sigma=0.3)
-    itl: Lognormal = Lognormal(median_s=0.02, sigma=0.3)
-    accuracy: Ratio = 0.9
-    error_rate: Ratio = 0.0
-    cached_ratio: Ratio = 0.0
-    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
-    tokens_per_chunk: Annotated[int, Field(ge=1)] = 1
-    seed: int = 1
 
 
 class Price(Section):

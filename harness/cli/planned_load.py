@@ -12,8 +12,9 @@ from harness import scenario_file
 from harness.errors import HarnessError
 from harness.load import ClosedLoad, Load, OpenLoad
 from harness.loadgen import prepare
-from harness.scenario import Endpoint, Simulated
+from harness.scenario import Endpoint
 from harness.scenario_file import Loaded
+from harness.simulated import Simulated
 from harness.simulator import knowledge, tokens
 
 MOST_USERS = 100_000
@@ -76,9 +77,10 @@ def of_scenario(loaded: Loaded) -> Plan:
     known = knowledge.build({each.id: (each, call) for each, call in zip(examples, calls, strict=True)}, seed=0)
     limit = max((limit for each in endpoints for limit in _limits(each)), default=None)
     said = math.ceil(fmean(tokens.count(each.right) for each in known)) if known else limit or Plan().tokens
-    pace = min((each.simulated or Simulated() for each in endpoints), key=_gap_s)
-    chunks = math.ceil((min(said, limit or said) + pace.reasoning_tokens) / pace.tokens_per_chunk)
-    ttft_s, gap_s = pace.ttft.median_s, _gap_s(pace)
+    answer = min(said, limit or said)
+    pace = min((each.simulated or Simulated() for each in endpoints), key=lambda each: _gap_s(each, answer))
+    chunks = math.ceil((answer + pace.reasoning_tokens) / pace.tokens_per_chunk)
+    ttft_s, gap_s = _ttft_s(pace), _gap_s(pace, answer)
     plan = Plan(
         prompt_bytes=math.ceil(fmean(sum(len(each.content.encode()) for each in call.messages) for call in calls)),
         tokens=max(2, min(chunks, int(LONG_ANSWER_S / gap_s) if gap_s else chunks)),
@@ -104,9 +106,16 @@ def _limits(endpoint: Endpoint) -> Iterator[int]:
         yield from (asked[name] for name in LIMITS if isinstance(asked.get(name), int))
 
 
-def _gap_s(pace: Simulated) -> float:
-    """Between two chunks."""
-    return pace.itl.median_s * pace.tokens_per_chunk
+def _ttft_s(pace: Simulated) -> float:
+    return pace.ttft.median_s if pace.service is None else pace.service.mean_s * pace.service.first_ratio
+
+
+def _gap_s(pace: Simulated, answer: int) -> float:
+    """Between two chunks, where the answer has so many tokens."""
+    if pace.service is None:
+        return pace.itl.median_s * pace.tokens_per_chunk
+    later = max(1, answer + pace.reasoning_tokens - pace.tokens_per_chunk)
+    return pace.service.mean_s * (1 - pace.service.first_ratio) * pace.tokens_per_chunk / later
 
 
 def _check(holds: bool, where: str, value: object, remedy: str) -> None:

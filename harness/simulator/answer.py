@@ -42,11 +42,18 @@ NOTHING = Answer(example=None, right=None, reasoning=[], content=[], finish=None
 
 
 class RefusedError(Exception):
-    """A request that gets an error status; each dialect has its own body for it."""
+    """A request that gets an error status, in a body of its dialect. `limit` names the rate limit that refused it."""
 
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        limit: str | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status, self.message, self.code = status, message, code
+        self.status, self.message, self.code, self.headers, self.limit = status, message, code, headers or {}, limit
 
 
 def compose(

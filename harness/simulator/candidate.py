@@ -14,7 +14,8 @@ from typing import Annotated
 
 import msgspec
 
-NS = 1_000_000_000
+from harness.simulator.profile import NS, Freeze, Limits, ServiceTime
+
 DURATIONS = 1 << 14  # in a table: exact quantiles, of which 16 are above p99.9; it takes 0.6 MB and some 10 ms to make
 
 Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -43,6 +44,11 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cached_ratio      share of the prompt's tokens that usage calls cached
     reasoning_tokens  streamed before the answer, and part of the completion's tokens
     api_key           None lets everybody in
+    service           the whole service time of a request, in place of ttft and itl
+    servers           requests that are served at once, the others wait in order; None: all
+    freeze            moments at which nothing is sent
+    limits            429 beyond these rates
+    prefix_cache      usage calls cached what an earlier request began with, in place of cached_ratio
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
@@ -56,10 +62,22 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens_per_chunk: Annotated[int, msgspec.Meta(ge=1)] = 1
     api_key: str | None = None
     seed: int = 1
+    service: ServiceTime | None = None
+    servers: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    freeze: Freeze | None = None
+    limits: Limits | None = None
+    prefix_cache: bool = False
+
+    def __post_init__(self) -> None:
+        if self.prefix_cache and self.cached_ratio:
+            raise ValueError("both cached_ratio and prefix_cache: give one of them")
 
 
 class Draws:
-    """The random choices of a candidate's `n`-th request: `status`, `ttft_ns`, and a gap for each further token."""
+    """The random choices of a candidate's `n`-th request: `status`, `ttft_ns`, and a gap for each further token.
+
+    `service_ns` is None unless the candidate draws its service times whole.
+    """
 
     def __init__(self, candidate: Candidate, seed: int, n: int) -> None:
         seeded = f"{seed}/{candidate.seed}/{candidate.name}"
@@ -70,6 +88,7 @@ class Draws:
         at = int.from_bytes(digest[12:14], "big") % DURATIONS
         exact_ns = candidate.ttft.exact_ns
         self.ttft_ns = durations_ns(candidate.ttft, f"{seeded}/ttft")[at] if exact_ns is None else exact_ns
+        self.service_ns = None if candidate.service is None else candidate.service.drawn_ns(_uniform(digest[20:28]))
         # Each request walks the table from its own place by its own odd step, so it meets no duration twice on the way round.
         self._from = int.from_bytes(digest[16:18], "big") % DURATIONS
         self._step = int.from_bytes(digest[18:20], "big") % DURATIONS | 1

@@ -5,17 +5,25 @@ a block of events ahead, because making many at once is cheaper.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from harness.simulator import http1
 from harness.simulator.answer import Answer
-from harness.simulator.candidate import Draws
 from harness.simulator.http1 import Request
 
 BLOCK = 32  # events that are made at once, and go in one piece where all are due at once
 BLOCK_BYTES = 64 << 10  # of text; a block is shorter where its events are long
+
+
+class Pace(Protocol):
+    """When the tokens of one answer come: `candidate.Draws`, or `spread.Spread` where its service time is drawn whole."""
+
+    ttft_ns: int
+
+    def gaps_ns(self, n: int) -> list[int]: ...
+    def gap_ns(self, tokens: int) -> int: ...
 
 
 class Piece(NamedTuple):
@@ -58,15 +66,23 @@ class Script:
 
 
 def streamed(
-    request: Request, id_: str, script: Script, answer: Answer, draws: Draws, tokens_per_chunk: int, *, joined: bool = False
+    request: Request,
+    own: Mapping[str, str],
+    script: Script,
+    answer: Answer,
+    pace: Pace,
+    tokens_per_chunk: int,
+    *,
+    joined: bool = False,
 ) -> Iterator[Piece]:
     """The head at once, then each event of tokens in its own piece, then the end right after the last of them.
 
+    Times count from `request.received_ns`; `own` are headers of this reply.
     `joined` is for gaps of zero: after the first event, as many as make a block go in one piece, and the end with the last.
     """
     headers = {"content-type": script.content_type, "transfer-encoding": "chunked", "cache-control": "no-cache"}
-    yield Piece(request.received_ns, http1.head(request, 200, headers | {"x-request-id": id_}), 0)
-    due_ns = request.received_ns + draws.ttft_ns
+    yield Piece(request.received_ns, http1.head(request, 200, {**headers, **own}), 0)
+    due_ns = request.received_ns + pace.ttft_ns
     opening = http1.chunk(script.opening)
     closing = http1.chunk(script.closing) + http1.LAST_CHUNK
     for made in _blocks(script, answer, tokens_per_chunk):
@@ -79,18 +95,24 @@ def streamed(
             if block:
                 yield _joined(due_ns, block)
             continue
-        gaps_ns = iter(draws.gaps_ns(sum(tokens for _, tokens in block)))
+        gaps_ns = iter(pace.gaps_ns(sum(tokens for _, tokens in block)))
         for data, tokens in block:
             due_ns += next(gaps_ns) if tokens == 1 else sum(itertools.islice(gaps_ns, tokens))
             yield Piece(due_ns, data, tokens)
     yield Piece(due_ns, opening + closing, 0)
 
 
-def whole(request: Request, id_: str, body: bytes, answer: Answer, draws: Draws, tokens_per_chunk: int) -> Iterator[Piece]:
+def whole(
+    request: Request, own: Mapping[str, str], body: bytes, answer: Answer, pace: Pace, tokens_per_chunk: int
+) -> Iterator[Piece]:
     """One piece, when the last token of the same answer as a stream would be due."""
-    first = min(tokens_per_chunk, len(answer.reasoning) or len(answer.content))
-    due_ns = request.received_ns + draws.ttft_ns + draws.gap_ns(answer.completion_tokens - first)
-    return iter([Piece(due_ns, http1.document(request, 200, body, {"x-request-id": id_}), answer.completion_tokens)])
+    due_ns = request.received_ns + pace.ttft_ns + pace.gap_ns(later(answer, tokens_per_chunk))
+    return iter([Piece(due_ns, http1.document(request, 200, body, own), answer.completion_tokens)])
+
+
+def later(answer: Answer, tokens_per_chunk: int) -> int:
+    """How many tokens come after the first event."""
+    return answer.completion_tokens - min(tokens_per_chunk, len(answer.reasoning) or len(answer.content))
 
 
 def _blocks(script: Script, answer: Answer, tokens_per_chunk: int) -> Iterator[list[tuple[bytes, int]]]:

@@ -10,16 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
-from harness.simulator import dialects, http1, plan
+from harness.simulator import dialects, http1, plan, pressure
 from harness.simulator.answer import NOTHING, Answer, Ask, RefusedError, compose
 from harness.simulator.candidate import Candidate, Draws
 from harness.simulator.config import Config
 from harness.simulator.connection import Reply, unrecorded
 from harness.simulator.dialects import openai_chat
+from harness.simulator.freeze import Freezes
 from harness.simulator.http1 import Request
 from harness.simulator.knowledge import Known
 from harness.simulator.met import Met
-from harness.simulator.plan import Piece
+from harness.simulator.plan import Pace, Piece
+from harness.simulator.pressure import NONE, Terms
 from harness.simulator.truth import Delivery, Sending, TruthFile
 
 _FAILURES = {
@@ -52,12 +54,18 @@ class Service:
             breathe,
         )
         self._dialects = spoken()
-        self._joined = candidate.itl.exact_ns == 0
+        self._joined = candidate.itl.exact_ns == 0 and candidate.service is None
+        self._pressure = pressure.under(candidate, breathe)
+        self._freezes = None if candidate.freeze is None else Freezes(candidate.freeze)
         self._met = Met()
         self._n = 0
         Draws(candidate, config.seed, 0).gaps_ns(1)  # makes its tables now, not when the first request waits for them
 
     def reply(self, request: Request) -> Reply:
+        reply = self._played(request)
+        return reply if self._freezes is None else reply._replace(pieces=self._freezes.held(reply.pieces))
+
+    def _played(self, request: Request) -> Reply:
         for dialect in self._dialects:
             if request.method == "POST" and dialect.PATH.fullmatch(request.path):
                 return self._answer(dialect, request)
@@ -70,17 +78,30 @@ class Service:
         self._n += 1
         candidate, n = self._candidate, self._n
         draws = Draws(candidate, self._config.seed, n)
+        if self._freezes is not None:
+            self._freezes.begin(request.received_ns)
         try:
             ask, said = self._admit(dialect, request, draws)
+            terms, pace = self._take(request, ask, said, draws)
         except RefusedError as refused:
-            return _refusal(dialect, request, refused, functools.partial(self._keep, request, n, refused.status, NOTHING))
+            terms = NONE if self._pressure is None else self._pressure.state(request, refused.limit)
+            ended = functools.partial(self._keep, request, n, refused.status, NOTHING, terms)
+            return _refusal(dialect, request, refused, ended, terms.headers)
+        if self._pressure is not None:
+            said = self._pressure.cached(ask, said)
         id_, created_s, k = f"{candidate.name}-{n}", int(time.time()), candidate.tokens_per_chunk
+        own = {"x-request-id": id_, **terms.headers}
+        begun = request if terms.began_ns is None else request._replace(received_ns=terms.began_ns)
         if ask.stream:
             script = dialect.stream(ask, said, id_, created_s)
-            pieces = plan.streamed(request, id_, script, said, draws, k, joined=self._joined)
+            pieces = plan.streamed(begun, own, script, said, pace, k, joined=self._joined)
         else:
-            pieces = plan.whole(request, id_, dialect.document(ask, said, id_, created_s), said, draws, k)
-        return Reply(pieces, request.keep_alive, functools.partial(self._keep, request, n, 200, said))
+            pieces = plan.whole(begun, own, dialect.document(ask, said, id_, created_s), said, pace, k)
+        return Reply(pieces, request.keep_alive, functools.partial(self._keep, request, n, 200, said, terms))
+
+    def _take(self, request: Request, ask: Ask, said: Answer, draws: Draws) -> tuple[Terms, Pace]:
+        """On what terms it is answered, and how fast; or `RefusedError`."""
+        return (NONE, draws) if self._pressure is None else self._pressure.take(request, ask, said, draws)
 
     def _admit(self, dialect: ModuleType, request: Request, draws: Draws) -> tuple[Ask, Answer]:
         """What is asked, and what is said to it; or `RefusedError`."""
@@ -90,7 +111,7 @@ class Service:
         if ask.model != self._candidate.model:
             raise RefusedError(404, f"The model {ask.model!r} does not exist.", "model_not_found")
         if draws.status != 200:
-            raise RefusedError(draws.status, *_FAILURES[draws.status])
+            raise _failure(draws.status)
         if met is not None:
             return met
         self._breathe()
@@ -119,9 +140,12 @@ class Service:
                 return body
         raise _unknown(request)
 
-    def _keep(self, request: Request, n: int, status: int, said: Answer, sending: Sending) -> None:
+    def _keep(self, request: Request, n: int, status: int, said: Answer, terms: Terms, sending: Sending) -> None:
         """One line of truth, when the reply has ended."""
         tokens = sum(sending.chunk_tokens)
+        if self._pressure is not None:
+            self._pressure.ended(_end_ns(sending), tokens)
+        freezes = () if self._freezes is None else self._freezes.between(request.received_ns, _end_ns(sending))
         line = Delivery(
             candidate=self._candidate.name,
             n=n,
@@ -140,8 +164,16 @@ class Service:
             chunk_tokens=sending.chunk_tokens,
             blocked=sending.blocked,
             done_ns=sending.done_ns,
+            began_ns=terms.began_ns,
+            service_ns=terms.service_ns,
+            freezes=freezes,
+            limits=terms.levels,
         )
         self._truth.add(line)
+
+
+def _failure(status: int) -> RefusedError:
+    return RefusedError(status, *_FAILURES[status], {"retry-after": "1"} if status == 429 else None)
 
 
 def _unknown(request: Request) -> RefusedError:
@@ -152,7 +184,17 @@ def _at_once(request: Request, data: bytes, ended: Callable[[Sending], None]) ->
     return Reply(iter([Piece(request.received_ns, data, 0)]), request.keep_alive, ended)
 
 
-def _refusal(dialect: ModuleType, request: Request, refused: RefusedError, ended: Callable[[Sending], None]) -> Reply:
-    headers = {"retry-after": "1"} if refused.status == 429 else {}
+def _refusal(
+    dialect: ModuleType,
+    request: Request,
+    refused: RefusedError,
+    ended: Callable[[Sending], None],
+    own: Mapping[str, str] = {},
+) -> Reply:
     body = dialect.error(refused.status, refused.message, refused.code)
-    return _at_once(request, http1.document(request, refused.status, body, headers), ended)
+    return _at_once(request, http1.document(request, refused.status, body, {**refused.headers, **own}), ended)
+
+
+def _end_ns(sending: Sending) -> int:
+    """When the reply ended; now, where its client has gone."""
+    return time.monotonic_ns() if sending.done_ns is None else sending.done_ns

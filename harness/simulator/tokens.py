@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 LONGEST = 8  # characters of a word in one token
 SLICE = 16 << 10  # characters that are counted without a breath, four times as many of ASCII: about 0.5 ms
@@ -24,6 +24,17 @@ def cut(text: str, chars: int | None = None) -> list[str]:
     if chars is not None:
         return [text[start : start + chars] for start in range(0, len(text), chars)]
     return _TOKEN.findall(text)
+
+
+def parts(text: str) -> Iterator[list[str]]:
+    """The tokens of a text, in order, some thousands at a time: cutting a megabyte at once takes 40 ms."""
+    start = 0
+    while start < len(text):
+        part = cut(text[start : start + SLICE])
+        if start + SLICE < len(text):
+            part.pop()  # it may be torn, and is left to the next part
+        yield part
+        start += sum(map(len, part))
 
 
 def count(text: str, breathe: Callable[[], None] = lambda: None) -> int:

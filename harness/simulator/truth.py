@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StorageError
+from harness.simulator.limits import Levels
 
 SLICE = 8  # lines encoded and written in one idle moment: about 0.2 ms
 BACKLOG = 1_024  # lines kept while no moment is idle; beyond it, a new line writes a slice of old ones
@@ -34,7 +35,7 @@ class Sending:
         self.chunk_tokens.append(tokens)
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line. Stamps are CLOCK_MONOTONIC in ns, so a client on the same host compares them with its own.
 
     n             number of the request among this candidate's, from 1; also in the response's id and x-request-id
@@ -45,6 +46,12 @@ class Delivery(msgspec.Struct, frozen=True):
     late_ns       how long after its due time that was; in step with sent_ns, as are chunk_tokens
     blocked       how often the kernel took nothing or only a part, because the client did not read
     done_ns       the kernel has taken the last byte; None when aborted
+
+    Only where the candidate does such things, and by its own reckoning:
+    began_ns      its service began, so that it has waited `began_ns - received_ns`; None where it was refused
+    service_ns    from there to the moment its last token is due (but for a freeze)
+    freezes       (from, until) of those that it met from received_ns until it ended; what was due inside is due at `until`
+    limits        what the buckets held after it was admitted, at received_ns, or refused
     """
 
     candidate: str
@@ -64,6 +71,10 @@ class Delivery(msgspec.Struct, frozen=True):
     chunk_tokens: list[int]
     blocked: int
     done_ns: int | None
+    began_ns: int | None = None
+    service_ns: int | None = None
+    freezes: tuple[tuple[int, int], ...] = ()
+    limits: Levels | None = None
 
 
 class TruthFile:

@@ -74,6 +74,10 @@ SHAPES = {
         "{model: m, simulated: {ttft: {median_s: 0.1}, itl: {median_s: 0.01}, tokens_per_chunk: 4, reasoning_tokens: 9}}",
         *(f'"reference":{TEN}', {"tokens": 5, "gap_s": 0.04, "ttft_s": 0.1}),
     ),
+    "a service time that is known": (
+        "{model: m, simulated: {service: {mean_s: 1.0, first_ratio: 0.25}, reasoning_tokens: 7}}",
+        *(f'"reference":{TEN}', {"tokens": 17, "gap_s": 0.75 / 16, "ttft_s": 0.25}),
+    ),
 }
 
 

@@ -88,6 +88,8 @@ def test_the_hash_is_of_the_meaning(folder: Path, tmp_path_factory: pytest.TempP
         ("input: 1", "inptu: 1", "scenario.yaml:9 endpoints.gpt-4.1.price.inptu: unknown key 'inptu'"),
         ("input: 1", "inptu: 1", "(did you mean 'input'?)"),
         ("simulated: {}", "simulated: {ttft: {medain_s: 1}}", "(did you mean 'median_s'?)"),
+        ("simulated: {}", "simulated: {freeze: {every_s: 1, for_s: 2}}", "freeze: a freeze of 2 s every 1 s never ends"),
+        ("simulated: {}", "simulated: {limits: {request_per_minute: 1}}", "(did you mean 'requests_per_minute'?)"),
         ("model: m", "model: 4", "scenario.yaml:4 endpoints.fast.model: 4 is not text\n  put it in quotes"),
         ("model: m", "dialect: opnai_chat\n    model: m", "yaml:4 endpoints.fast.dialect: unknown dialect 'opnai_chat'"),
         ("model: m", "dialect: opnai_chat\n    model: m", "(did you mean 'openai_chat'?)"),

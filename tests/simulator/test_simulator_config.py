@@ -36,6 +36,9 @@ def test_name_and_model_are_enough(tmp_path: Path) -> None:
         ({"candidates": [ONE | {"name": "a b"}]}, "$.candidates[0].name"),
         ({"candidates": [ONE | {"accuracy": 1.1}]}, "$.candidates[0].accuracy"),
         ({"candidates": [ONE | {"itl": {"median": 1}}]}, "unknown field `median` - at `$.candidates[0].itl`"),
+        ({"candidates": [ONE | {"servers": 0}]}, "$.candidates[0].servers"),
+        ({"candidates": [ONE | {"freeze": {"every_s": 1, "for_s": 1}}]}, "never ends: for_s must be less than every_s"),
+        ({"candidates": [ONE | {"limits": {"rpm": 1}}]}, "unknown field `rpm` - at `$.candidates[0].limits`"),
         ({"candidates": [ONE], "ports": 1}, "unknown field `ports`"),
         ({"candidates": [ONE, ONE | {"name": "b"}], "port": 65535}, "ports beyond 65535"),
         (

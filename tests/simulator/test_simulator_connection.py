@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.simulator.arrivals import Arrivals
@@ -17,6 +18,7 @@ from harness.simulator.connection import Connection
 from harness.simulator.http1 import Request
 from harness.simulator.loop import Loop
 from harness.simulator.poller import Poller, SelectorPoller, best
+from harness.simulator.profile import Freeze, Limits, ServiceTime
 from harness.simulator.service import Service
 from harness.simulator.truth import TruthFile
 
@@ -38,10 +40,22 @@ def collected() -> Iterator[None]:
     gc.enable()
 
 
-def converse(poller: Poller, truth: TruthFile, saying: bytes, leave_after_s: float | None = None) -> bytes:
+PLAIN = Candidate(name="a", model="m", ttft=Lognormal(0.005), itl=Lognormal(0.01))
+LOADED = msgspec.structs.replace(
+    PLAIN,
+    service=ServiceTime(mean_s=0.01, kind="fixed"),
+    servers=1,
+    freeze=Freeze(every_s=0.02, for_s=0.01),
+    limits=Limits(requests_per_minute=60, burst_s=1),
+    prefix_cache=True,
+)
+
+
+def converse(
+    poller: Poller, truth: TruthFile, saying: bytes, leave_after_s: float | None = None, candidate: Candidate = PLAIN
+) -> bytes:
     """All that one connection answers to these bytes, until its client leaves at that time, or until it ends by itself."""
     loop = Loop(poller, truth.write_some)
-    candidate = Candidate(name="a", model="m", ttft=Lognormal(0.005), itl=Lognormal(0.01))
     config = Config(candidates=(candidate,), filler_tokens=10)
     ours, theirs = socket.socketpair()
     with ours, theirs, contextlib.closing(Arrivals()) as arrivals:
@@ -67,6 +81,14 @@ def test_a_closed_connection_leaves_no_garbage(collected: None, last: bytes) -> 
     poller = best()
     answered = converse(poller, TruthFile(None), POST + GET + BAD + last, leave_after_s=0.1 if last is EXPECTING else None)
     assert 4 == answered.count(b"HTTP/1.1 ")
+    assert 0 == gc.collect()
+
+
+def test_a_candidate_under_load_leaves_no_garbage(collected: None) -> None:
+    """Nor does a queue, a freeze, a rate limit that refuses the second request, or a prefix cache."""
+    poller = best()
+    answered = converse(poller, TruthFile(None), POST + LAST_POST, candidate=LOADED)
+    assert (1, 1) == (answered.count(b"HTTP/1.1 200"), answered.count(b"HTTP/1.1 429"))
     assert 0 == gc.collect()
 
 

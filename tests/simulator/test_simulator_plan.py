@@ -13,6 +13,7 @@ from harness.simulator.http1 import Request
 
 MS = 1_000_000
 REQUEST = Request("POST", "/", {}, b"", received_ns=1_000 * MS, keep_alive=True)
+OWN = {"x-request-id": "a-1"}
 ASK = Ask(model="m", messages=(Message("user", "Hi"),))
 EXACT = Candidate(name="a", model="m", ttft=Lognormal(0.1), itl=Lognormal(0.01))
 
@@ -23,7 +24,7 @@ def spoken(reasoning: list[str], content: list[str]) -> Answer:
 
 def streamed(answer: Answer, tokens_per_chunk: int) -> list[plan.Piece]:
     script = openai_chat.stream(ASK, answer, "a-1", 0)
-    return list(plan.streamed(REQUEST, "a-1", script, answer, Draws(EXACT, 1, 1), tokens_per_chunk))
+    return list(plan.streamed(REQUEST, OWN, script, answer, Draws(EXACT, 1, 1), tokens_per_chunk))
 
 
 def due_ms(pieces: list[plan.Piece]) -> list[tuple[float, int]]:
@@ -61,8 +62,8 @@ def test_a_whole_answer_is_due_with_the_last_token_of_the_stream() -> None:
     profile = Candidate(name="a", model="m")
     answer = spoken(["r"] * 3, ["a"] * 5)
     script, body = openai_chat.stream(ASK, answer, "a-1", 0), openai_chat.document(ASK, answer, "a-1", 0)
-    *_, last = plan.streamed(REQUEST, "a-1", script, answer, Draws(profile, 1, 1), 2)
-    [piece] = plan.whole(REQUEST, "a-1", body, answer, Draws(profile, 1, 1), 2)
+    *_, last = plan.streamed(REQUEST, OWN, script, answer, Draws(profile, 1, 1), 2)
+    [piece] = plan.whole(REQUEST, OWN, body, answer, Draws(profile, 1, 1), 2)
     assert (last.due_ns, 8) == (piece.due_ns, piece.tokens)
     assert answer.completion_tokens == json.loads(piece.data.partition(b"\r\n\r\n")[2])["usage"]["completion_tokens"]
 
@@ -71,7 +72,7 @@ def joined(reasoning: list[str], content: list[str], tokens_per_chunk: int) -> l
     answer = spoken(reasoning, content)
     candidate = Candidate(name="a", model="m", ttft=Lognormal(0.1), itl=Lognormal(0.0))
     script = openai_chat.stream(ASK, answer, "a-1", 0)
-    return list(plan.streamed(REQUEST, "a-1", script, answer, Draws(candidate, 1, 1), tokens_per_chunk, joined=True))
+    return list(plan.streamed(REQUEST, OWN, script, answer, Draws(candidate, 1, 1), tokens_per_chunk, joined=True))
 
 
 @pytest.mark.parametrize("tokens_per_chunk", [1, 3])

@@ -21,7 +21,8 @@ from scipy import stats
 from harness import results
 from harness.measure import timing
 from harness.records import AttemptEnd, AttemptStart
-from harness.scenario import Scenario, Simulated
+from harness.scenario import Scenario
+from harness.simulated import Simulated
 
 ROOT = Path(__file__).resolve().parents[2]
 Z = 4.0
