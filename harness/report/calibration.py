@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.measure import truth
 from harness.records import Block, Finding, Manifest, Phase
 from harness.report import client, wording
-from harness.report.figures import CalibrationFigures
+from harness.report.circumstances import CalibrationFigures
 from harness.report.windows import Windows
 from harness.results import Run
 

@@ -4,7 +4,7 @@ The rule: latencies are over the whole answers (kind `ok`) that began in a measu
 the measure window, whenever it began.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,8 +12,9 @@ import pandas as pd
 from harness.measure import apart, timing
 from harness.measure.health import Watched
 from harness.measure.histogram import Pairs
-from harness.records import AttemptEnd, Phase
-from harness.report import client
+from harness.records import AttemptEnd, Block, Phase, load_in_words
+from harness.report import client, steadiness
+from harness.report.circumstances import Steady
 from harness.report.distribution import Gaps, Measured, exact, pooled, withheld
 from harness.report.figures import PERCENTILES
 from harness.report.join import OK, SCHEDULED, SERVICE, measured
@@ -30,6 +31,7 @@ class Cell:
     window_s  None where no worker closed a measure window
     metrics   by column name of the join, and `icl_s`, `itl_s`; with the round trips at the end of each answer
     watched   the load processes meanwhile
+    steady    one for each window, whether it was
     """
 
     endpoint: str
@@ -41,6 +43,11 @@ class Cell:
     measured: pd.DataFrame
     metrics: dict[str, Measured]
     watched: Watched
+    steady: tuple[Steady, ...]
+
+    @property
+    def words(self) -> str:
+        return f"{self.endpoint} at {load_in_words(self.concurrency, self.rate)}"
 
     @property
     def load(self) -> float:
@@ -55,7 +62,8 @@ class Cell:
 def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
     """Every cell of the plan, also one that nobody reached, in the order of endpoint and load."""
     seconds = Windows(run.manifest.plan, run.marks).seconds()
-    planned = {(b.endpoint, b.level): b for b in run.manifest.plan if b.phase is Phase.MEASURE}
+    measuring = [block for block in run.manifest.plan if block.phase is Phase.MEASURE]
+    planned = {(block.endpoint, block.level): block for block in measuring}
     watched = client.watched(run)
     for (endpoint, level), block in sorted(planned.items(), key=lambda item: (item[0][0], item[1].rate or item[1].concurrency)):
         rows = frame[(frame["endpoint"] == endpoint) & (frame["level"] == level)]
@@ -70,7 +78,12 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
             measured=began,
             metrics=_metrics(run, began[began["kind"] == OK]),
             watched=watched[endpoint, level],
+            steady=steadiness.figures(run, rows, _blocks(measuring, endpoint, level)),
         )
+
+
+def _blocks(measuring: Sequence[Block], endpoint: str, level: str) -> list[Block]:
+    return [block for block in measuring if (block.endpoint, block.level) == (endpoint, level)]
 
 
 def _metrics(run: Run, ok: pd.DataFrame) -> dict[str, Measured]:

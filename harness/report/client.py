@@ -11,7 +11,7 @@ from harness.measure import timing
 from harness.measure.health import Watched, hub_lag_ns
 from harness.measure.spread import merged, quantile_ns
 from harness.records import AttemptEnd, Health, Phase
-from harness.report.figures import ClientFigures
+from harness.report.circumstances import ClientFigures
 from harness.report.windows import Span, Windows
 from harness.results import Run
 

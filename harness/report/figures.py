@@ -5,12 +5,12 @@ The rule: a figure that cannot be given is None, and `reason` of the same record
 
 import json
 from decimal import Decimal
-from typing import Literal
 
 import msgspec
 
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
+from harness.report.circumstances import CalibrationFigures, ClientFigures, Steady
 
 SUMMARY_VERSION = 1
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -156,37 +156,6 @@ class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class ClientFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The load processes themselves, in the measure windows of a cell.
-
-    cpu, wait      shares of one core: used, and waited for while ready to run; `max` is the busiest second of any process
-    hub_lag        how long what comes at any moment waits until a process looks at its sockets; max is the longest gap
-    read_lag       how long the newest bytes of a read had been readable
-    coalesced      chunks that were read together with the one before, of all chunks; `late_coalesced` those of them that
-                   signoff may have joined by looking late, the others came together
-    late_first_token  answers whose first token was read late and together with later ones, of those that were streamed
-    tokens_per_chunk  tokens that arrived, by usage, over chunks
-    """
-
-    cpu_ratio: float | None
-    cpu_max_ratio: float | None
-    wait_ratio: float | None
-    wait_max_ratio: float | None
-    hub_lag_p50_s: float | None
-    hub_lag_p99_s: float | None
-    hub_lag_max_s: float | None
-    read_lag_p50_s: float | None
-    read_lag_p99_s: float | None
-    read_lag_max_s: float | None
-    gc_pause_max_s: float | None
-    backlog_max: int | None
-    coalesced_ratio: float | None
-    late_coalesced_ratio: float | None
-    late_first_token_ratio: float | None
-    tokens_per_chunk: float | None
-    reason: dict[str, str] = {}
-
-
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel saw of the TCP connections: of the way to the proxy or load balancer that ends them.
 
@@ -212,34 +181,6 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     proxy_s: Distribution
     tls_s: Distribution
     reason: dict[str, str] = {}
-
-
-class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a machine was known to measure, held against the run's highest level.
-
-    state         `none`: there was no calibration; `unreadable`: a file that is none; `fresh`; `doubtful`: see `doubts`
-    users         the level of the calibration that is quoted: the lowest that is not below the run's, else its highest
-    *_error_s     ours minus the truth there
-    ceiling_per_s chunks that one load process can take in a second; at_least where something else was the limit
-    needed_per_s  that one load process of the run took in a second, at the busiest endpoint of the highest level
-    headroom      the lesser of their ratio and of a whole core / the part that was used; None for another machine's ceiling,
-                  and for a calibration that was not within its tolerance
-    """
-
-    state: Literal["none", "unreadable", "fresh", "doubtful"]
-    doubts: tuple[str, ...] = ()
-    created_utc: str | None = None
-    users: int | None = None
-    ttft_p50_error_s: float | None = None
-    ttft_p99_error_s: float | None = None
-    icl_p50_error_s: float | None = None
-    icl_p99_error_s: float | None = None
-    e2e_p50_error_s: float | None = None
-    e2e_p99_error_s: float | None = None
-    ceiling_per_s: float | None = None
-    ceiling_is_at_least: bool = False
-    needed_per_s: float | None = None
-    headroom: float | None = None
 
 
 class LookUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -280,6 +221,7 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     done_s: Distribution
     connect_wait_s: Distribution
     dispatch: Dispatch | None
+    steady: tuple[Steady, ...]
     network: Network
     latency_all: LatencyAll
     output_tokens_per_s: OutputRate

@@ -94,6 +94,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         done_s=metrics["done_s"],
         connect_wait_s=metrics["connect_wait_s"],
         dispatch=dispatch.figures(cell),
+        steady=cell.steady,
         network=network(cell),
         latency_all=failure_aware(cell.headline("e2e"), _meant(cell, judged)),
         output_tokens_per_s=_output_rate(cell),

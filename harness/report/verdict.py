@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.measure import slo
 from harness.records import Finding
-from harness.report import wording
+from harness.report import steadiness, wording
 from harness.report.figures import Difference, EndpointFigures, LevelFigures, ObjectiveResult, Ranking, Summary
 
 _SUPERLATIVES = {"success": "most accurate", "e2e_s": "fastest", "usd_per_success": "cheapest per success"}
@@ -85,6 +85,7 @@ def client(summary: Summary) -> str:
 def unproven(summary: Summary) -> list[str]:
     """What a reader might take for shown and is not, at every endpoint's peak."""
     lines = [line for name, endpoint in summary.endpoints.items() for line in _unproven_at(name, endpoint)]
+    lines += steadiness.unknown(summary)
     if summary.repetitions == 1:
         lines.append("Every level ran once: no interval here holds the difference between one run and the next.")
     if summary.scorer is None:

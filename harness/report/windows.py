@@ -50,6 +50,10 @@ class Windows:
         blocks = [number for number, block in self._blocks.items() if (block.endpoint, block.level) == (endpoint, level)]
         return [span for number in sorted(blocks) for span in self._by_block.get(number, ())]
 
+    def of_block(self, block: int) -> list[tuple[int, Span]]:
+        """Every worker that closed this block, with its span."""
+        return self._by_block.get(block, [])
+
     def seconds(self) -> Mapping[tuple[str, str], float]:
         """Total window of each (endpoint, level) in seconds: over blocks the sum, within a block the mean of its workers."""
         total: dict[tuple[str, str], float] = defaultdict(float)

@@ -9,9 +9,9 @@ from handmade import MS
 
 from harness.records import BlockMark, Health, Spread, Usage
 from harness.report.build import Built
+from harness.report.circumstances import ClientFigures
 from harness.report.client import figures, watched
 from harness.report.doubts import doubts
-from harness.report.figures import ClientFigures
 
 SECOND = 1_000 * MS
 OPENED = 1_000 * MS  # the window of the handmade run, which is ten seconds long

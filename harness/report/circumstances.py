@@ -1,0 +1,85 @@
+"""The shape of what summary.json says of the measurement itself: the client, its calibration, the state of the load."""
+
+from typing import Literal
+
+import msgspec
+
+
+class ClientFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The load processes themselves, in the measure windows of a cell.
+
+    cpu, wait      shares of one core: used, and waited for while ready to run; `max` is the busiest second of any process
+    hub_lag        how long what comes at any moment waits until a process looks at its sockets; max is the longest gap
+    read_lag       how long the newest bytes of a read had been readable
+    coalesced      chunks that were read together with the one before, of all chunks; `late_coalesced` those of them that
+                   signoff may have joined by looking late, the others came together
+    late_first_token  answers whose first token was read late and together with later ones, of those that were streamed
+    tokens_per_chunk  tokens that arrived, by usage, over chunks
+    """
+
+    cpu_ratio: float | None
+    cpu_max_ratio: float | None
+    wait_ratio: float | None
+    wait_max_ratio: float | None
+    hub_lag_p50_s: float | None
+    hub_lag_p99_s: float | None
+    hub_lag_max_s: float | None
+    read_lag_p50_s: float | None
+    read_lag_p99_s: float | None
+    read_lag_max_s: float | None
+    gc_pause_max_s: float | None
+    backlog_max: int | None
+    coalesced_ratio: float | None
+    late_coalesced_ratio: float | None
+    late_first_token_ratio: float | None
+    tokens_per_chunk: float | None
+    reason: dict[str, str] = {}
+
+
+class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine was known to measure, held against the run's highest level.
+
+    state         `none`: there was no calibration; `unreadable`: a file that is none; `fresh`; `doubtful`: see `doubts`
+    users         the level of the calibration that is quoted: the lowest that is not below the run's, else its highest
+    *_error_s     ours minus the truth there
+    ceiling_per_s chunks that one load process can take in a second; at_least where something else was the limit
+    needed_per_s  that one load process of the run took in a second, at the busiest endpoint of the highest level
+    headroom      the lesser of their ratio and of a whole core / the part that was used; None for another machine's ceiling,
+                  and for a calibration that was not within its tolerance
+    """
+
+    state: Literal["none", "unreadable", "fresh", "doubtful"]
+    doubts: tuple[str, ...] = ()
+    created_utc: str | None = None
+    users: int | None = None
+    ttft_p50_error_s: float | None = None
+    ttft_p99_error_s: float | None = None
+    icl_p50_error_s: float | None = None
+    icl_p99_error_s: float | None = None
+    e2e_p50_error_s: float | None = None
+    e2e_p99_error_s: float | None = None
+    ceiling_per_s: float | None = None
+    ceiling_is_at_least: bool = False
+    needed_per_s: float | None = None
+    headroom: float | None = None
+
+
+class Steady(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure window, from the intended arrivals to the ends of their responses.
+
+    steady       None where the window is too short to tell; used_from_s is where the steady part begins, and 0 where all is
+    in_flight    L, the mean number in the system; per_s lambda, arrivals a second; stay_s W, the mean time in the system
+    little_gap_ratio  |L - lambda W| / L
+    latency_change_percent  of e2e, from the beginning to the end of the window
+    """
+
+    repetition: int
+    steady: bool | None
+    window_s: float
+    used_from_s: float | None
+    in_flight: float
+    per_s: float
+    stay_s: float | None
+    little_gap_ratio: float | None
+    latency_change_percent: float | None
+    words: str
