@@ -22,6 +22,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "load": "scenario",
     "calibration": "records",
     "rates": "records",
+    "quota": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {
