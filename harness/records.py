@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from harness.quota import Quota
 from harness.rates import Rates
 
 SCHEMA_VERSION = 1
@@ -249,6 +250,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     apart           what of `coalesced` looking once a millisecond may have joined, though it was not late; None for nothing
     icl             gaps between reads that carried tokens, as (bucket index, count) of `measure.histogram`; icl_max_ns is exact
     itl             the same per token, where the tokens of each chunk are known and it differs from icl; else None
+    quota           what its headers told of rate limits; None where they told nothing
     """
 
     id: str
@@ -294,6 +296,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     answer_chars: int | None = None
     error: str | None = None
     error_code: str | None = None
+    quota: Quota | None = None
 
 
 # (ns, how many) by rising ns; rounded up by at most 1/16 or 33 us, so that few are written.

@@ -23,7 +23,7 @@ from harness import base_url, plugins
 from harness.errors import HarnessError, nearest
 from harness.load import Load, ReplayLoad
 from harness.measure import slo
-from harness.section import Positive, Section, checking, mistake
+from harness.section import Positive, Section, Whole, checking, mistake
 from harness.simulated import Simulated
 
 _SECRET_NAME = re.compile(r"authorization|api-?key|secret|cookie|(access|auth|security)-?token|subscription-?key")
@@ -124,6 +124,22 @@ class DeadlinesConfig(Section):
     total: Positive = 600.0
 
 
+class Limits(Section):
+    """A quota that load shall stay under, at this endpoint and over all workers; no more than a `burst_s` of it at once."""
+
+    requests_per_minute: Whole | None = None
+    input_tokens_per_minute: Whole | None = None
+    output_tokens_per_minute: Whole | None = None
+    burst_s: Annotated[float, Field(ge=0.001, le=60)] = 1.0
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if (self.requests_per_minute, self.input_tokens_per_minute, self.output_tokens_per_minute) == (None, None, None):
+            remedy = "give requests_per_minute, input_tokens_per_minute or output_tokens_per_minute, or drop `limits`"
+            raise mistake("limits without a limit", remedy)
+        return self
+
+
 class Endpoint(Section):
     """A candidate: either an address (`base_url`) or a part that the simulator plays (`simulated`)."""
 
@@ -141,6 +157,7 @@ class Endpoint(Section):
     proxy: ProxyUrl | None = None
     proxy_auth_env: Variable | None = None
     price: Price | None = None
+    limits: Limits | None = None
     simulated: Simulated | None = None
 
     @field_validator("base_url")

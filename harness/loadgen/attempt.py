@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -14,9 +15,11 @@ from harness.errors import StorageError
 from harness.loadgen.exchange import Exchange
 from harness.measure import histogram, holes, timing
 from harness.measure.histogram import Values
+from harness.quota import Quota
 from harness.records import Answer, AttemptEnd, AttemptStart, LateJoin
 from harness.results import LineLog
 from harness.wire.limits import ERROR_CHARS
+from harness.wire.limits_told import told
 from harness.wire.outcome import classify
 from harness.wire.pieces import replaced
 from harness.wire.reading import Dialect
@@ -213,8 +216,17 @@ def _finished(
         answer_chars=digest.chars or None,
         error=_short(asked.clean(kind.error)),
         error_code=_short(asked.clean(kind.code)),
+        quota=_quota(exchange),
     )
     return Finished(end, gaps.icl_ns if streamed else (), answer)
+
+
+def _quota(exchange: Exchange) -> Quota | None:
+    """Subtle: this may run long after the head came, so its moment is reckoned back."""
+    parser = exchange.parser
+    if parser.status is None or parser.head_ns is None:
+        return None
+    return told(dict(parser.headers), parser.status, time.time() - (time.monotonic_ns() - parser.head_ns) / 1e9)
 
 
 class _Doubts(NamedTuple):

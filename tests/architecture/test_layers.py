@@ -23,6 +23,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "simulated": "scenario",
     "calibration": "records",
     "rates": "records",
+    "quota": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {

@@ -1,15 +1,23 @@
 """From an ended exchange to the record: what is kept, what is not."""
 
 import json
+import time
+from collections.abc import Iterable
+from email.utils import formatdate
 
+import httpx
+import msgspec
 import pytest
+from scripted import Peer, serving
 
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Window
 from harness.loadgen.exchange import Exchange
+from harness.loadgen.transport import Transport
 from harness.measure import timing
 from harness.measure.histogram import bucket_counts
-from harness.records import Apart, AttemptStart, Deadlines, Ending, LateJoin, Phase
+from harness.quota import Allowance, Quota
+from harness.records import Apart, AttemptEnd, AttemptStart, Deadlines, Ending, LateJoin, Phase
 from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
 
@@ -193,3 +201,46 @@ def test_reads_behind_a_hole_are_put_right(out_of_order: int | None, clamps: tup
     assert (1_000_000, 1_000_000, last_ns) == (done.end.headers_ns, done.end.first_token_ns, done.end.last_token_ns)
     assert (last_ns, [last_ns - 1_000_000]) == (done.end.done_ns, list(done.icl_ns))
     assert 2 * (last_ns > 9_200_000) == done.end.window_chunks
+
+
+def answered(transport: Transport, lines: Iterable[str], status: str) -> AttemptEnd:
+    """The end record of a real response with this status and these header lines."""
+    head = "\r\n".join((f"HTTP/1.1 {status}", "Content-Type: application/json", "Content-Length: 2", *lines, "", "{}"))
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(head.encode())
+
+    transcript = Transcript(openai_chat)
+    with serving(script) as (port, _):
+        exchange = Exchange(transcript, Deadlines(), time.monotonic_ns())
+        transport.perform(httpx.Request("POST", f"http://127.0.0.1:{port}/v1", content=b"{}"), exchange)
+    return attempt.finish(START, exchange, transcript, ASKED, None).end
+
+
+def test_what_a_response_tells_of_its_limits_is_kept(transport: Transport) -> None:
+    """A refusal over a socket: rests, resets and Retry-After are in the record, and are read back from its line."""
+    lines = (
+        "X-RateLimit-Limit-Requests: 500",
+        "X-RateLimit-Remaining-Requests: 0",
+        "X-RateLimit-Reset-Requests: 1m12.5s",
+        "X-RateLimit-Remaining-Tokens: lots",
+        "Retry-After: 20",
+    )
+    end = answered(transport, lines, "429 Too Many Requests")
+    expected = Quota(requests=Allowance(500, 0, 72.5), retry_after_s=20.0, unreadable=("x-ratelimit-remaining-tokens",))
+    assert ("http_rate_limited", expected) == (end.kind, end.quota)
+    assert end == msgspec.json.decode(msgspec.json.encode(end), type=AttemptEnd)
+
+
+def test_a_response_without_a_date_is_held_against_our_clock(transport: Transport) -> None:
+    """A date in Retry-After is so far from the moment at which the head came, however late the record is made."""
+    end = answered(transport, [f"Retry-After: {formatdate(time.time() + 1_000, usegmt=True)}"], "503 Service Unavailable")
+    assert 900 < end.quota.retry_after_s <= 1_000
+
+
+def test_a_response_that_tells_no_limits_has_none() -> None:
+    """The field is not in the line at all."""
+    end = finished(b"{}", 429, b"application/json").end
+    assert end.quota is None
+    assert b"quota" not in msgspec.json.encode(end)

@@ -47,6 +47,12 @@ def test_a_scenario_survives_being_written_down() -> None:
     assert scenario == Scenario.model_validate(scenario.model_dump(mode="json"))
 
 
+def test_a_limit_alone_is_enough() -> None:
+    """What is not declared does not hold, and a second's worth may go at once."""
+    limits = Endpoint.model_validate({"model": "m", "simulated": {}, "limits": {"output_tokens_per_minute": 8_000}}).limits
+    assert (None, None, 8_000, 1.0) == tuple(limits.model_dump().values())
+
+
 @pytest.mark.parametrize(
     ("values", "mistakes"),
     [
@@ -57,6 +63,12 @@ def test_a_scenario_survives_being_written_down() -> None:
         ({"model": "m", "simulated": {"accuracy": 1.5}}, [(("simulated", "accuracy"), "less_than_equal")]),
         ({"model": "m", "simulated": {}, "deadlines": {"idle": 0}}, [(("deadlines", "idle"), "greater_than")]),
         ({"model": "m", "simulated": {}, "deadlines": {"idle": "inf"}}, [(("deadlines", "idle"), "finite_number")]),
+        ({"model": "m", "simulated": {}, "limits": {}}, [(("limits",), "limits without a limit")]),
+        ({"model": "m", "simulated": {}, "limits": {"burst_s": 2}}, [(("limits",), "limits without a limit")]),
+        (
+            {"model": "m", "simulated": {}, "limits": {"requests_per_minute": 0, "burst_s": 61}},
+            [(("limits", "requests_per_minute"), "greater_than_equal"), (("limits", "burst_s"), "less_than_equal")],
+        ),
         (
             {"model": "m", "simulated": {}, "api_key_env": "sk-1"},
             [(("api_key_env",), "not the name of an environment variable")],
@@ -64,7 +76,7 @@ def test_a_scenario_survives_being_written_down() -> None:
     ],
 )
 def test_an_endpoint_is_somewhere_and_speaks_something(values: dict[str, Any], mistakes: Any) -> None:
-    """Exactly one of address and simulation, a known dialect, positive deadlines, and a variable's name for the key."""
+    """Exactly one of address and simulation, a known dialect, positive deadlines and limits, a variable's name for the key."""
     assert mistakes == _told(Endpoint, **values)
 
 
