@@ -16,6 +16,7 @@ import msgspec
 
 from harness.calibration import CALIBRATION_VERSION, Calibration
 from harness.errors import HarnessError, InvalidRunError, StorageError
+from harness.health import Health
 from harness.records import (
     Answer,
     AttemptEnd,
@@ -23,7 +24,6 @@ from harness.records import (
     BlockMark,
     Finding,
     GradeRow,
-    Health,
     JournalHead,
     JournalLine,
     Manifest,

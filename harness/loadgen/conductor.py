@@ -17,9 +17,10 @@ from gevent.event import Event
 
 from harness import results
 from harness.errors import ExitCode, StorageError, worst
+from harness.health import Health
 from harness.loadgen import messages
 from harness.measure.recorder import Totals
-from harness.records import Block, Finding, Health, Manifest
+from harness.records import Block, Finding, Manifest
 
 log = logging.getLogger(__name__)
 BYE_S = 15.0

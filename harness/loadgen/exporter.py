@@ -19,13 +19,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 
 from harness.errors import HarnessError
+from harness.health import Health
 from harness.loadgen.conductor import Progress
 from harness.measure.histogram import HIGHEST_NS, Histogram, bucket_counts
 from harness.measure.recorder import Cell, CellTotals, Totals
 from harness.measure.slo import Objective
 from harness.measure.spread import quantile_ns, wait_ns
 from harness.rates import Rates
-from harness.records import Health
 
 DEFAULT_PORT = 9646  # Locust's in Prometheus's list of default ports
 CONNECTIONS = 32

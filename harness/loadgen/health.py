@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.health import Health
 from harness.loadgen.drain import Drain
 from harness.measure.spread import spread
-from harness.records import Health
 
 LEAST_NS = 500_000_000  # less than half a second says nothing by itself: the next sample then takes it in
 MOST_LAGS = 4_096

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.records import Block, Frozen, Health
+from harness.health import Health
+from harness.records import Block, Frozen
 
 _NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat")
 HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT = (f"signoff.{name}" for name in _NAMES)

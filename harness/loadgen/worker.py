@@ -18,6 +18,7 @@ import msgspec
 
 from harness.credentials import Secrets
 from harness.errors import StorageError
+from harness.health import Health
 from harness.load import ClosedLoad
 from harness.loadgen import attempt, schedule
 from harness.loadgen.attempt import Asked, Finished, Window
@@ -42,7 +43,6 @@ from harness.records import (
     Call,
     Ending,
     Finding,
-    Health,
     JournalHead,
     Manifest,
     Phase,

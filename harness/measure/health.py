@@ -7,10 +7,11 @@ the run is INVALID(client_limited), with place, value, limit and remedy.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from harness.health import Health
 from harness.measure import apart, timing
 from harness.measure.lateness import ABSOLUTE_NS, QUANTILES, RELATIVE, bounds
 from harness.measure.spread import beyond_ns, merged, wait_ns
-from harness.records import AttemptEnd, Finding, Health
+from harness.records import AttemptEnd, Finding
 
 CLIENT_LIMITED = "client_limited"
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from harness.health import Spread
 from harness.measure.histogram import nearest_rank
-from harness.records import Spread
 
 _BITS = 5  # significant bits that are kept
 _FINEST = 15  # bits: what is less than 2^15 ns is of no interest

@@ -160,6 +160,9 @@ def _within(mean: float, rest: NDArray[np.float64], length: int) -> bool:
 
 def _cut(rows: Rows, from_s: float, to_s: float) -> tuple[Start | None, float | None]:
     """What of the beginning is unlike the rest, and the later of the cuts of latency and of requests in flight."""
+    start_s = np.asarray(rows.start_s)
+    if np.count_nonzero((start_s >= from_s) & (start_s < to_s)) < drift.FEWEST_BATCHES * BATCH:
+        return None, None  # the number in flight is a series of any length, and would say what a handful of requests cannot
     present = little.in_flight(rows, from_s, to_s, SLICES)
     slices_s = np.linspace(from_s, to_s, SLICES, endpoint=False)
     starts, cuts_s = [], []

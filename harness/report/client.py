@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from harness.health import Health
 from harness.measure import timing
 from harness.measure.health import Watched, hub_lag_ns
 from harness.measure.spread import merged, quantile_ns
-from harness.records import AttemptEnd, Health, Phase
+from harness.records import AttemptEnd, Phase
 from harness.report.circumstances import ClientFigures
 from harness.report.windows import Span, Windows
 from harness.results import Run

@@ -23,6 +23,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "simulated": "scenario",
     "calibration": "records",
     "rates": "records",
+    "health": "records",
     "quota": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")

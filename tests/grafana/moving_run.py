@@ -6,10 +6,11 @@
 import sys
 from decimal import Decimal
 
+from harness.health import Health
 from harness.measure import slo
 from harness.measure.recorder import Recorder, Totals
 from harness.rates import Rates
-from harness.records import AttemptEnd, AttemptStart, Block, Health, Phase, Usage
+from harness.records import AttemptEnd, AttemptStart, Block, Phase, Usage
 
 MS = 1_000_000
 BATCHES, BATCH_S = 16, 0.1

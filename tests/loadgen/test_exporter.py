@@ -17,12 +17,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from harness.errors import HarnessError
+from harness.health import Health
 from harness.loadgen.conductor import Progress
 from harness.loadgen.exporter import Exporter, RunInfo, address
 from harness.measure import slo
 from harness.measure.recorder import Recorder, Totals
 from harness.rates import Rates
-from harness.records import AttemptEnd, AttemptStart, Block, Health, Phase, Usage
+from harness.records import AttemptEnd, AttemptStart, Block, Phase, Usage
 
 MS = 1_000_000
 RATES = Rates(

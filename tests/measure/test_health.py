@@ -2,9 +2,10 @@
 
 import pytest
 
+from harness.health import Health, Spread
 from harness.measure import health
 from harness.measure.health import Watched, findings
-from harness.records import AttemptEnd, Finding, Health, LateJoin, Spread, Usage
+from harness.records import AttemptEnd, Finding, LateJoin, Usage
 
 MS, SECOND = 1_000_000, 1_000_000_000
 CALM = ((MS, 1_000),)  # a look every millisecond, for a second

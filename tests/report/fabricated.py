@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import results
+from harness.health import Health
 from harness.measure.histogram import bucket_counts
 from harness.rates import Rates
 from harness.records import (
@@ -18,7 +19,6 @@ from harness.records import (
     Finding,
     Grade,
     GradeRow,
-    Health,
     JournalHead,
     Manifest,
     Phase,

@@ -13,7 +13,7 @@ from handmade import MS
 from harness import results
 from harness.calibration import Calibration, Ceiling, ErrorFigures, KnownLoad, LevelCalibration
 from harness.errors import HarnessError
-from harness.records import Health
+from harness.health import Health
 from harness.report import calibration
 from harness.report.doubts import doubts
 from harness.results import Run

@@ -7,7 +7,8 @@ import handmade
 import pytest
 from handmade import MS
 
-from harness.records import BlockMark, Health, Spread, Usage
+from harness.health import Health, Spread
+from harness.records import BlockMark, Usage
 from harness.report.build import Built
 from harness.report.circumstances import ClientFigures
 from harness.report.client import figures, watched
