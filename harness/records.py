@@ -243,6 +243,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
                     the TCP connection, so to the proxy or load balancer that ends it
     retransmits     segments of ours that were sent again since the attempt before on this connection (or since it was opened,
                     its handshake included); out_of_order: segments that arrived before an earlier one, in the same time
+    limited_ns      how long it waited for our own share of the declared quota, before it was sent; None where none is declared
     chunks          token-carrying events; `coalesced` of them were read together with the one before, so give no gap, and
                     `late_coalesced` of those in a read that came late (`late_joins`), so that it may be us who joined them
     first_read_...  chunks that came in the read with the first token, and their tokens where those are known
@@ -265,6 +266,7 @@ class AttemptEnd(Frozen, frozen=True, tag_field="t", tag="end"):
     first_output_ns: int | None = None
     last_token_ns: int | None = None
     done_ns: int | None = None
+    limited_ns: int | None = None
     dns_ns: int | None = None
     connect_ns: int | None = None
     proxy_ns: int | None = None

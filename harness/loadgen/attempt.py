@@ -30,7 +30,7 @@ HIDDEN = "[key]"
 NO_FIRST_TOKEN = frozenset({"not_streamed", "buffered"})
 OF_THE_EXCHANGE = (
     *("sent_ns", "first_byte_ns", "done_ns", "reused", "stale_retry", "unstamped"),
-    *("dns_ns", "connect_ns", "proxy_ns", "tls_ns", "address"),
+    *("limited_ns", "dns_ns", "connect_ns", "proxy_ns", "tls_ns", "address"),
     *("rtt_ns", "min_rtt_ns", "retransmits", "out_of_order"),
 )
 

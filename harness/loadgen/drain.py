@@ -58,7 +58,7 @@ class Drain:
         self.read_lags_ns: list[int] = []  # one per read, appended by the connection
         self._most_work = 0
         self._waking: deque[Waiter] = deque()
-        self._ticking: Callable[[int], bool] | None = None
+        self._ticking: list[Callable[[int], bool]] = []
         self._timer = get_hub().loop.timer(TICK_S, repeat=TICK_S)
 
     def register(self, fd: int, owner: Socket, events: int) -> None:
@@ -99,7 +99,8 @@ class Drain:
 
     def each_tick(self, work: Callable[[int], bool]) -> None:
         """Call this in every tick, with the time, while it returns True."""
-        self._ticking = work
+        if work not in self._ticking:
+            self._ticking.append(work)
         self._run()
 
     @property
@@ -203,13 +204,16 @@ class Drain:
 
     def _tell_time(self) -> None:
         """Before users are woken: what is due is dispatched in this very tick."""
-        if self._ticking is None:
-            return
+        if self._ticking:
+            now_ns = time.monotonic_ns()
+            self._ticking = [work for work in self._ticking if self._goes_on(work, now_ns)]
+
+    def _goes_on(self, work: Callable[[int], bool], now_ns: int) -> bool:
         try:
-            if not self._ticking(time.monotonic_ns()):
-                self._ticking = None
+            return work(now_ns)
         except Exception as bug:  # noqa: BLE001 - as above
             self.bugs.append(bug)
+            return False
 
     def _wake_some(self) -> None:
         """Before the slice: a user's next request goes out first, then its last answer is decoded.

@@ -92,6 +92,7 @@ class Exchange:
         "is_queued",
         "lag_max_ns",
         "late",
+        "limited_ns",
         "may_wait",
         "min_rtt_ns",
         "on_wire",
@@ -132,6 +133,7 @@ class Exchange:
         self.open_ns: int | None = None
         self.first_byte_ns: int | None = None
         self.done_ns: int | None = None
+        self.limited_ns: int | None = None
         self.dns_ns: int | None = None
         self.connect_ns: int | None = None
         self.proxy_ns: int | None = None

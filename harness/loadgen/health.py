@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from harness.health import Health
 from harness.loadgen.drain import Drain
 from harness.measure.spread import spread
+from harness.records import Finding
 
 LEAST_NS = 500_000_000  # less than half a second says nothing by itself: the next sample then takes it in
 MOST_LAGS = 4_096
@@ -105,3 +106,39 @@ def _waited(before: _Used, after: _Used) -> float | None:
 def _ratio(part_ns: int, whole_ns: int) -> float:
     """Four digits: a journal line shall be short."""
     return round(part_ns / whole_ns, 4) if whole_ns else 0.0
+
+
+def findings(drain: Drain) -> list[Finding]:
+    """What this process has to say against its own numbers."""
+    found = []
+    if drain.bugs:
+        found.append(
+            Finding(
+                code="internal",
+                what=f"signoff's own code failed {len(drain.bugs)} times: {drain.bugs[0]!r}",
+                why="attempts that met it have no true outcome",
+                remedy="report it with the run directory; the numbers of this run are not to be used",
+                invalid=True,
+            )
+        )
+    if drain.shortages:
+        found.append(
+            Finding(
+                code="client_limited",
+                what=f"{len(drain.shortages)} connections were not opened, for this machine refused: {drain.shortages[0]}",
+                why="those attempts never came to the endpoint, and the level was not held",
+                remedy="raise the limit on open files (ulimit -n; see `signoff doctor`), or use more processes (--processes)",
+                invalid=True,
+            )
+        )
+    clock = drain.clock
+    if clock.steps:
+        found.append(
+            Finding(
+                code="clock_step",
+                what=f"the wall clock moved {clock.steps} times, by up to {clock.largest_step_ns / 1e6:.1f} ms",
+                why="kernel stamps are on that clock; each drain converts anew, so a stamp errs by one step at most",
+                remedy="let NTP settle before a run, or stop it for the run",
+            )
+        )
+    return found

@@ -17,6 +17,7 @@ KEPT_BYTES = (
     64 * 1024 * 1024
 )  # of built requests, per endpoint and process: 64 prompts of 1 MB, or all that most data sets have
 PARSED = 64
+LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 class Port:
@@ -40,6 +41,8 @@ class Port:
             headers=config.headers,
             extra_body=config.extra_body,
         )
+        asked = dict(config.parameters) | dict(config.extra_body)
+        self.most_tokens: int | None = next((asked[name] for name in LIMITS if isinstance(asked.get(name), int)), None)
         self._requests: dict[str, httpx.Request] = {}
         self._kept_bytes = 0
         self._parsed: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[httpx.URL, httpx.Headers]] = {}

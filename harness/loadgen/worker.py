@@ -26,9 +26,11 @@ from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.loadgen.gate import Gate, Turn, Turns
-from harness.loadgen.health import Watch
+from harness.loadgen.health import Watch, findings
+from harness.loadgen.limiter import Limiter
 from harness.loadgen.plan import share
 from harness.loadgen.port import Port
+from harness.loadgen.ration import Ration
 from harness.loadgen.resolver import Resolver
 from harness.loadgen.schedule import Calls
 from harness.loadgen.transport import Transport
@@ -92,6 +94,12 @@ class Worker:
         self._ports = {
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
+        now_ns = time.monotonic_ns()
+        self._rations = {
+            name: Ration(Limiter(config.limits, now_ns, count), self.drain.wake, self.drain.each_tick)
+            for name, config in scenario.endpoints.items()
+            if config.limits is not None
+        }
         self._finished: list[tuple[AttemptStart, AttemptEnd, Values]] = []
         self._resolver = Resolver(lambda found: self._write(self._journal, found))
         self._windows: dict[int, Window] = {}
@@ -117,6 +125,8 @@ class Worker:
     def open(self, block: Block) -> None:
         """Enter a block: this worker's share of its users, or of its arrivals, from now on."""
         self.close()
+        for ration in self._rations.values():
+            ration.resume()
         _calm_collector()
         self._block = block
         users = share(block.concurrency, self._index, self._count)
@@ -156,6 +166,8 @@ class Worker:
         """
         for arrival in self._dispatcher.drop():
             self._drop(arrival, NO_USER if at_limit else "the run was stopped before a user was free")
+        for ration in self._rations.values():
+            ration.cut()
         for exchange in list(self.drain.exchanges):
             exchange.end(Ending.CANCELLED, time.monotonic_ns(), attempt.DRAIN_LIMIT if at_limit else "cut by the user")
 
@@ -202,15 +214,29 @@ class Worker:
         )
         self.started += 1
         self._write(self._journal, start)
-        exchange = Exchange(transcript, port.deadlines, now_ns)
         self.in_flight += 1
+        may_go, limited_ns = self._limited(port, start, call)
+        exchange = Exchange(transcript, port.deadlines, now_ns + (limited_ns or 0))
+        exchange.limited_ns = limited_ns
         try:
-            self._transport(seat, port).perform(request, exchange)
+            if may_go:
+                self._transport(seat, port).perform(request, exchange)
+            else:
+                exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut while it waited for the declared rate limit")
         finally:
             rest = (seat, start, exchange, transcript, port.asked, block.cell)
             short = exchange.received <= STEP_BYTES
             self.drain.later(partial(self._finish, *rest) if short else partial(next, self._finish_long(*rest), None))
         return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if turn.number is None else 0.0
+
+    def _limited(self, port: Port, start: AttemptStart, call: Call) -> tuple[bool, int | None]:
+        """Wait for the endpoint's declared quota: (whether it may be sent, ns waited)."""
+        ration = self._rations.get(port.name)
+        if ration is None:
+            return True, None
+        may_go = ration.wait(start.id, call, port.most_tokens)
+        assert start.dispatched_ns is not None, "an attempt that a user makes was dispatched"
+        return may_go, time.monotonic_ns() - start.dispatched_ns
 
     def _drop(self, arrival: Arrival, why: str) -> None:
         """It was due and nobody sent it: part of what was offered, so it has its two lines."""
@@ -269,6 +295,8 @@ class Worker:
     def _end(self, seat: Seat, start: AttemptStart, done: Finished) -> None:
         seat.failures = 0 if done.end.kind in ANSWERED else seat.failures + 1
         self._write(self._journal, done.end)
+        if start.endpoint in self._rations:
+            self._rations[start.endpoint].settle(done.end, time.monotonic_ns())
         self.ended += 1
         self.in_flight -= 1
         self._finished.append((start, done.end, done.icl_ns))
@@ -324,54 +352,18 @@ class Worker:
         """Everything has ended: write the findings of this process and close its files."""
         self.drain.run_backlog()
         self.tell()
-        findings = _findings(self.drain)
-        for finding in findings:
+        found = findings(self.drain)
+        for finding in found:
             self._write(self._journal, finding)
         self.sync()
         self.closed = True
         self._watch.close()
         self._journal.close()
         self._answers.close()
-        return findings
+        return found
 
 
 def _calm_collector() -> None:
     """A collection stops all reading, and for 40 ms when it walks Locust, prompts and users: it shall not walk them again."""
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
     gc.freeze()
-
-
-def _findings(drain: Drain) -> list[Finding]:
-    """What this process has to say against its own numbers."""
-    found = []
-    if drain.bugs:
-        found.append(
-            Finding(
-                code="internal",
-                what=f"signoff's own code failed {len(drain.bugs)} times: {drain.bugs[0]!r}",
-                why="attempts that met it have no true outcome",
-                remedy="report it with the run directory; the numbers of this run are not to be used",
-                invalid=True,
-            )
-        )
-    if drain.shortages:
-        found.append(
-            Finding(
-                code="client_limited",
-                what=f"{len(drain.shortages)} connections were not opened, for this machine refused: {drain.shortages[0]}",
-                why="those attempts never came to the endpoint, and the level was not held",
-                remedy="raise the limit on open files (ulimit -n; see `signoff doctor`), or use more processes (--processes)",
-                invalid=True,
-            )
-        )
-    clock = drain.clock
-    if clock.steps:
-        found.append(
-            Finding(
-                code="clock_step",
-                what=f"the wall clock moved {clock.steps} times, by up to {clock.largest_step_ns / 1e6:.1f} ms",
-                why="kernel stamps are on that clock; each drain converts anew, so a stamp errs by one step at most",
-                remedy="let NTP settle before a run, or stop it for the run",
-            )
-        )
-    return found

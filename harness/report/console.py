@@ -29,6 +29,7 @@ def show(summary: Summary, console: Console) -> None:
         *verdict.objectives(summary),
         verdict.sentence(summary),
         *dispatch.sentences(summary),
+        *summary.quotas,
         *network.notable(summary),
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)

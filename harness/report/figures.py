@@ -297,6 +297,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """`peak` is the level of highest concurrency in the plan; an endpoint's own `peak` is the highest planned for it.
 
     verdict  `VALID`, or `INVALID(...)` with the codes of the findings that say so
+    quotas   what the load met of rate limits, in sentences
     """
 
     v: int = SUMMARY_VERSION
@@ -315,6 +316,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Comparison | None
     names: tuple[LookUp, ...]
     calibration: CalibrationFigures
+    quotas: tuple[str, ...]
     findings: tuple[Finding, ...]
     torn_lines: int
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure import slo, stats
 from harness.rates import Rates
-from harness.report import calibration, client, dispatch, join, objectives, verdict
+from harness.report import calibration, client, dispatch, join, objectives, quota, verdict
 from harness.report.cells import Cell
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
@@ -66,6 +66,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         comparison=compare([cell for cell in cells if cell.level == highest.level], manifest.seed),
         names=look_ups(run.resolved),
         calibration=calibration.figures(run),
+        quotas=tuple(quota.sentences(quota.found(run.attempts, manifest.plan, run.marks))),
         findings=tuple(run.findings),
         torn_lines=run.torn,
     )
