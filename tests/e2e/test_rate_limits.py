@@ -52,7 +52,7 @@ def test_a_declared_quota_is_kept(signoff: Callable[..., Done], folder: Path) ->
 
 
 def test_an_undeclared_quota_is_found_out(signoff: Callable[..., Done], folder: Path) -> None:
-    """Refusals are outcomes and not sent again; the report says at what load the first one came, and what was left by header."""
+    """Refusals are outcomes and not sent again; the report says at what load the first came, and what was left by header."""
     run, done = ran(signoff, folder, "undeclared")
     kinds = [each.end.kind for each in run.attempts if each.end is not None]
     assert 64 == len(kinds)

@@ -1,0 +1,105 @@
+"""A server that freezes shows in the numbers: as much as its users would feel it, computed exactly from the schedule."""
+
+import heapq
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import results
+from harness.load import OpenLoad
+from harness.loadgen import schedule
+from harness.measure.histogram import nearest_rank
+from harness.scenario import Scenario
+
+RATE, SECONDS, USERS = 150, 8, 20  # fifteen are busy on average: twenty are the usual concurrency
+TTFT_S, GAP_S, TOKENS = 0.05, 0.005, 10
+NEXT_S = 1 / RATE  # arrivals lie on a lattice, and so do the waits of those that meet a freeze: one more or less meets it
+EVERY_S, FOR_S, FIRST_S = 4.0, 0.4, 1.5
+SCENARIO = f"""
+name: frozen
+endpoints:
+  played:
+    model: sim
+    simulated:
+      ttft: {{median_s: {TTFT_S}}}
+      itl: {{median_s: {GAP_S}}}
+      accuracy: 1
+      freeze: {{every_s: {EVERY_S}, for_s: {FOR_S}, first_s: {FIRST_S}}}
+prompts: {{dataset: examples.jsonl}}
+"""
+OPEN = f"kind: open, levels: [{RATE}], arrivals: {{process: constant}}, warmup_s: 0, measure_s: {SECONDS}, drain_s: 10"
+CLOSED = f"levels: [{USERS}], warmup_s: 0, measure_s: {SECONDS}, drain_s: 10, start_over_s: 0.1"
+
+
+def ran(folder: Path, load: str) -> tuple[results.Run, dict[str, Any]]:
+    """A run, and its only level."""
+    folder.mkdir()
+    (folder / "scenario.yaml").write_text(f"{SCENARIO}load: {{{load}}}\n")
+    rows = [{"id": f"q{n}", "prompt": f"Question {n}?", "reference": "so" + " so" * (TOKENS - 1)} for n in range(2_000)]
+    (folder / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = [sys.executable, "-m", "harness.cli.app", "run", str(folder), "--out", str(folder / "runs"), "--metrics", "", "-q"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (0, 4), done.stderr  # a busy machine may be limited, and says so
+    run = results.read_run(folder / "runs" / "latest")
+    summary = json.loads((run.path / results.SUMMARY).read_bytes())
+    (level,) = summary["endpoints"]["played"]["levels"].values()
+    return run, level
+
+
+def first_freeze_s(run: results.Run) -> float:
+    """From the beginning of the schedule: the simulator counts from its first request, which has to be sent to it first."""
+    (opened_ns,) = [mark.at_ns for _, mark in run.marks if mark.edge == "open"]
+    lines = (run.path / "truth.jsonl").read_text().splitlines()
+    return FIRST_S + (min(json.loads(line)["received_ns"] for line in lines) - opened_ns) / 1e9
+
+
+def exact_ttft_s(arrivals_s: Sequence[float], users: int, first_s: float) -> list[float]:
+    """From the intended arrival to the first token, of a first-come-first-served pool of so many users, in rising order."""
+
+    def after(at_s: float) -> float:
+        """When what is due at that moment goes out."""
+        into_s = (at_s - first_s) % EVERY_S
+        return at_s - into_s + FOR_S if at_s >= first_s and into_s < FOR_S else at_s
+
+    free_s = [0.0] * users
+    found = []
+    for at_s in arrivals_s:
+        sent_s = max(at_s, heapq.heappop(free_s))
+        found.append(after(sent_s + TTFT_S) - at_s)
+        heapq.heappush(free_s, after(sent_s + TTFT_S + (TOKENS - 1) * GAP_S))
+    return sorted(found)
+
+
+def arrivals_s(run: results.Run) -> list[float]:
+    load = Scenario.model_validate(run.manifest.scenario).load
+    assert isinstance(load, OpenLoad)
+    return list(schedule.due(load, run.manifest.plan[0]))
+
+
+@pytest.mark.parametrize("users", [400, USERS])
+def test_the_freeze_is_in_scheduled_latency(tmp_path: Path, users: int) -> None:
+    """p95 and p99 of scheduled TTFT are the schedule's within 2 % and a place of its lattice, also with the usual pool."""
+    run, level = ran(tmp_path / "open", f"{OPEN}, users: {users}")
+    exact = exact_ttft_s(arrivals_s(run), users, first_freeze_s(run))
+    assert RATE * SECONDS == len(exact) == level["attempts"]["offered"]
+    for name, q in (("p95", 0.95), ("p99", 0.99)):
+        true = exact[nearest_rank(q, len(exact)) - 1]
+        assert true > 4 * TTFT_S
+        assert abs(level["scheduled"]["ttft_s"][name] - true) < 0.02 * true + NEXT_S
+
+
+def test_a_capped_pool_hides_it_from_service_and_a_closed_loop_hides_it_whole(tmp_path: Path) -> None:
+    """At p95, with a tenth of the time frozen: only the schedule knows. The report shows both, and says why they differ."""
+    run, capped = ran(tmp_path / "capped", f"{OPEN}, users: {USERS}")
+    _, closed = ran(tmp_path / "closed", CLOSED)
+    assert capped["service"]["ttft_s"]["p95"] < 1.5 * TTFT_S < 4 * TTFT_S < capped["scheduled"]["ttft_s"]["p95"]
+    assert closed["service"]["ttft_s"]["p95"] < 1.5 * TTFT_S
+    summary = json.loads((run.path / results.SUMMARY).read_bytes())
+    (exhausted,) = [each for each in summary["findings"] if each["code"] == "users_exhausted"]
+    assert f"found all {USERS} users busy" in exhausted["what"]
+    assert "from the intended arrival, and" in (run.path / "report.html").read_text()
