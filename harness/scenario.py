@@ -23,7 +23,7 @@ from harness import base_url, plugins
 from harness.errors import HarnessError, nearest
 from harness.load import Load, ReplayLoad
 from harness.measure import slo
-from harness.section import Positive, Section, Whole, checking, mistake
+from harness.section import Positive, Ratio, Section, Whole, checking, mistake
 from harness.simulated import Simulated
 
 _SECRET_NAME = re.compile(r"authorization|api-?key|secret|cookie|(access|auth|security)-?token|subscription-?key")
@@ -243,6 +243,18 @@ class Business(Section):
     monthly_volume: Annotated[int, Field(ge=0)] | None = None
 
 
+class Budget(Section):
+    """What stops a run before its plan is over.
+
+    errors  share of the requests at one endpoint that fail, once there are `errors_after` of them
+    """
+
+    usd: Usd | None = None
+    errors: Ratio | None = None
+    errors_after: Whole = 100
+    minutes: Positive | None = None
+
+
 class Scenario(Section):
     name: Name
     description: str = ""
@@ -252,6 +264,16 @@ class Scenario(Section):
     grading: Grading | None = None
     slo: tuple[Objective, ...] = ()
     business: Business = Business()
+    budget: Budget = Budget()
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        unpriced = [name for name, endpoint in self.endpoints.items() if endpoint.price is None]
+        if self.budget.usd is not None and unpriced:
+            raise mistake(
+                f"budget.usd, and no price of {', '.join(unpriced)}", "give every endpoint a price, or drop budget.usd"
+            )
+        return self
 
     @model_validator(mode="after")
     def _gradable(self) -> Self:

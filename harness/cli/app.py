@@ -24,6 +24,7 @@ VERBS = {
     "doctor": ("doctor", "Check whether this machine can measure."),
     "calibrate": ("calibrate", "Find out what this machine can measure, and how exactly."),
     "probe": ("probe", "Send a few requests to one endpoint and print each attempt."),
+    "estimate": ("estimate", "Say what a run would take: requests, tokens, USD, minutes."),
     "run": ("run", "Load the endpoints with the prompts; grade, price and report."),
     "score": ("score", "Grade a run's answers again."),
     "report": ("report", "Make a run's scorecard and report again."),

@@ -18,6 +18,7 @@ from harness import results
 from harness.errors import ExitCode, HarnessError
 from harness.loadgen import prepare
 from harness.loadgen.conductor import Conductor
+from harness.loadgen.guard import Guard
 from harness.loadgen.member import Member
 from harness.scenario import Scenario
 
@@ -70,8 +71,10 @@ def join(environment: Any, runner: Any, run_of: Callable[[Any], Path], started: 
 def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None:
     manifest = results.read_manifest(run)
     workers = max(1, environment.parsed_options.expect_workers) if isinstance(runner, MasterRunner) else 1
-    drain_s = Scenario.model_validate(manifest.scenario).load.drain_s
+    scenario = Scenario.model_validate(manifest.scenario)
+    drain_s = scenario.load.drain_s
     conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s)
+    conductor.guard(Guard(scenario.budget, manifest.rates))
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, conductor.interrupt)
     events.spawning_complete.add_listener(lambda **_: conductor.populated.set())

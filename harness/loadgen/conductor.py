@@ -19,6 +19,7 @@ from harness import results
 from harness.errors import ExitCode, StorageError, worst
 from harness.health import Health
 from harness.loadgen import messages
+from harness.loadgen.guard import Guard
 from harness.measure.recorder import Totals
 from harness.records import Block, Finding, Manifest
 
@@ -63,6 +64,8 @@ class Conductor:
         self._findings: list[Finding] = []
         self._codes: set[ExitCode] = set()
         self._stop, self._cut_now = Event(), Event()
+        self._guard: Guard | None = None
+        self._began = time.monotonic()
         self._step = 0
         self._block: Block | None = None
         self._ends_at = 0.0
@@ -77,6 +80,10 @@ class Conductor:
     @property
     def exit_code(self) -> ExitCode:
         return worst(self._codes)
+
+    def guard(self, guard: Guard) -> None:
+        """From now on the run stops when this says so."""
+        self._guard = guard
 
     def abandon(self) -> None:
         """`signoff run` was killed, as every status line finds out: the first one stops and drains, the next one cuts."""
@@ -155,7 +162,7 @@ class Conductor:
         """No new requests; wait for those in flight, up to the drain limit, then cut them."""
         self._phase, self._ends_at = "drain", time.monotonic() + self._drain_s
         self._step += 1
-        self._tell(messages.CLOSE, messages.Order(self._step))
+        self._tell(messages.CLOSE, messages.Order(self._step, drop=self.stopped))
         if not self._wait(lambda: self._all_idle() or self._cut_now.is_set(), self._drain_s) or self._cut_now.is_set():
             self._tell(messages.CUT, messages.Cut(at_limit=not self.stopped))
             self._wait(self._all_idle, CUT_S)
@@ -246,8 +253,19 @@ class Conductor:
     def _tick(self) -> None:
         for number in itertools.count():
             self._tell(messages.BEAT, messages.Beat(number))
+            self._check_guard()
             self._show()
             gevent.sleep(BEAT_S)
+
+    def _check_guard(self) -> None:
+        if self._guard is None or self.stopped:
+            return
+        breach = self._guard.breach(self.totals, time.monotonic() - self._began)
+        if breach is not None:
+            log.error("%s: %s", breach.code, breach.what)
+            self._findings.append(breach)
+            self._codes.add(ExitCode.GUARD)
+            self._stop.set()
 
     def _show(self) -> None:
         if self.on_progress is not None:
@@ -276,8 +294,10 @@ class Conductor:
             return "planned"  # it did not come to its first block
         if ExitCode.STORAGE in self._codes:
             return "failed_storage"
-        if self._findings:
+        if any(finding.invalid for finding in self._findings):
             return "degraded"
+        if ExitCode.GUARD in self._codes:
+            return "stopped_by_guard"
         return "interrupted" if ExitCode.INTERRUPTED in self._codes else "complete"
 
     def _write_manifest(self, state: str) -> None:

@@ -6,7 +6,6 @@ and labels come from the scenario (endpoint, level, phase, outcome kind), so tha
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from harness.errors import HarnessError
 from harness.health import Health
 from harness.loadgen.conductor import Progress
+from harness.loadgen.guard import estimated_usd
 from harness.measure.histogram import HIGHEST_NS, Histogram, bucket_counts
 from harness.measure.recorder import Cell, CellTotals, Totals
 from harness.measure.slo import Objective
@@ -206,7 +206,7 @@ def _counts(cells: Cells, rates: Mapping[str, Rates | None]) -> Iterator[Metric]
     input_ = [(cell, totals.input_tokens) for cell, totals in cells]
     yield _per_cell(CounterMetricFamily, "input_tokens", "Input tokens as the server's usage counts them.", input_)
     priced = [(cell, totals, price) for cell, totals in cells if (price := rates.get(cell.endpoint)) is not None]
-    usd = [(cell, float(_estimated_usd(totals, price))) for cell, totals, price in priced]
+    usd = [(cell, float(estimated_usd(totals, price))) for cell, totals, price in priced]
     yield _per_cell(CounterMetricFamily, "usd", "Estimated spend in US dollars; the report prices each attempt.", usd)
     kinds = CounterMetricFamily("signoff_attempts", "Attempts that ended, by outcome kind.", labels=(*Cell._fields, "kind"))
     for cell, totals in cells:
@@ -222,14 +222,6 @@ def _per_cell(
     for cell, value in values:
         metric.add_metric(cell, value)
     return metric
-
-
-def _estimated_usd(totals: CellTotals, rates: Rates) -> Decimal:
-    """Tokens that were counted, at the prices of the lowest tier; cache writes as input and reasoning as output."""
-    cached = min(totals.cached_tokens, totals.input_tokens)
-    cached_rate = rates.input if rates.cached_read is None else rates.cached_read
-    tokens = (totals.input_tokens - cached) * rates.input + cached * cached_rate + totals.output_tokens * rates.output
-    return rates.per_request * totals.attempts + tokens.scaleb(-6)
 
 
 def _latency(metric: str, cells: Cells) -> Iterator[Metric]:

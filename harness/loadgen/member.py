@@ -18,7 +18,7 @@ from harness.errors import ExitCode, HarnessError
 from harness.loadgen import messages
 from harness.loadgen.schedule import Calls
 from harness.loadgen.user import ReplayUser
-from harness.loadgen.worker import Worker
+from harness.loadgen.worker import STOPPED, Worker
 from harness.measure import timing
 from harness.records import AttemptEnd, AttemptStart, Manifest
 
@@ -92,6 +92,8 @@ class Member:
     def _close(self, order: messages.Order) -> None:
         """Stop starting requests; answer when all that were in flight are in the journal."""
         self._at_work.close()
+        if order.drop:
+            self._at_work.drop_waiting(STOPPED)
         gevent.spawn(self._answer_when_idle, order.step)
 
     def _answer_when_idle(self, step: int) -> None:

@@ -35,9 +35,13 @@ class Open(Frozen, frozen=True):
 
 
 class Order(Frozen, frozen=True):
-    """A step of the drain or the end; `step` comes back in the answer, so that a late answer is not taken for a new one."""
+    """A step of the drain or the end; `step` comes back in the answer, so that a late answer is not taken for a new one.
+
+    drop  arrivals that wait for a user are not sent any more
+    """
 
     step: int
+    drop: bool = False
 
 
 class Cut(Frozen, frozen=True):

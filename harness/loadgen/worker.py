@@ -57,6 +57,7 @@ ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TOLD_TOGETHER = 32  # attempts: 0.3 ms
 LINE_FULL, NO_USER = "too many arrivals waited for a user", "no user was free before the drain limit"
+STOPPED = "the run was stopped before a user was free"
 COLLECT_AFTER = 5_000  # container objects: a pause of 2 ms; requests that begin together make thousands and leave none behind
 
 
@@ -164,12 +165,15 @@ class Worker:
 
         Arrivals that still wait for a user are dropped.
         """
-        for arrival in self._dispatcher.drop():
-            self._drop(arrival, NO_USER if at_limit else "the run was stopped before a user was free")
+        self.drop_waiting(NO_USER if at_limit else STOPPED)
         for ration in self._rations.values():
             ration.cut()
         for exchange in list(self.drain.exchanges):
             exchange.end(Ending.CANCELLED, time.monotonic_ns(), attempt.DRAIN_LIMIT if at_limit else "cut by the user")
+
+    def drop_waiting(self, why: str) -> None:
+        for arrival in self._dispatcher.drop():
+            self._drop(arrival, why)
 
     def _mark(self, block: Block, edge: str, users: int) -> int:
         """Samples of this process end exactly where blocks do."""

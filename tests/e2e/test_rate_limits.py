@@ -61,3 +61,30 @@ def test_an_undeclared_quota_is_found_out(signoff: Callable[..., Done], folder: 
     said = " ".join(done.out.split())
     assert "small: first 429 at 16" in said
     assert "of 600 requests" in said
+
+
+FAILING = "endpoints.small.simulated={error_rate: 0.9, ttft: {median_s: 0.03}, itl: {median_s: 0.002}}"
+PRICED = "endpoints.small.price={input: 0, output: 0, per_request: 0.01, source: test}"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([PRICED, "budget.usd=0.2"], "of a budget of 0.2"),
+        ([FAILING, "budget={errors: 0.5, errors_after: 20}"], "over the limit of 50 %"),
+        (["budget.minutes=0.03"], "the time limit of 0.03 minutes is over"),
+    ],
+)
+def test_a_guard_stops_the_run_and_says_so(
+    signoff: Callable[..., Done], folder: Path, tmp_path: Path, words: list[str], said: str
+) -> None:
+    """Exit code 5; what was measured until then is kept and reported, and nothing more is sent."""
+    settings = [word for each in (*words, "load.measure_s=60") for word in ("--set", each)]
+    done = signoff("run", folder, "--out", tmp_path, "--metrics", "", "-q", *settings)
+    assert done.code == 5, done.err
+    run = results.read_run(tmp_path / "latest")
+    assert "stopped_by_guard" == run.manifest.state
+    assert any(said in finding.what for finding in run.manifest.findings)
+    assert said in " ".join(done.out.split())
+    assert len(run.attempts) < 16 * 15
+    assert all(each.end is not None for each in run.attempts)

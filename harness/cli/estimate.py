@@ -1,0 +1,167 @@
+"""`signoff estimate SCENARIO`: requests, tokens, US dollars and minutes before anything is sent.
+
+The rule: every assumption is printed with the answer, and each can be replaced by what a short run has shown.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from statistics import fmean
+from typing import Annotated, NamedTuple
+
+import msgspec
+import typer
+
+from harness import assembly, scenario_file
+from harness.cli import planned_load
+from harness.errors import ExitCode
+from harness.load import ClosedLoad, Load, ReplayLoad
+from harness.loadgen import plan, prepare, schedule
+from harness.loadgen.ration import CHARS_PER_TOKEN
+from harness.price.cost import cost
+from harness.rates import Rates
+from harness.records import Block, Usage
+from harness.scenario_file import Loaded
+from harness.workload.trace_row import Traced
+
+
+class Answer(NamedTuple):
+    """What one request is taken to be: `seconds` from the sending to the last token."""
+
+    input_tokens: int
+    output_tokens: int
+    seconds: float
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """Of one endpoint; `usd` is None without a price."""
+
+    endpoint: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    usd: Decimal | None
+
+
+class Estimated(msgspec.Struct, frozen=True):
+    scenario: str
+    endpoints: tuple[Estimate, ...]
+    usd: Decimal | None
+    min_minutes: float
+    max_minutes: float
+    assumed: tuple[str, ...]
+
+
+def estimate(
+    scenario: Annotated[str, typer.Argument(help="Scenario file or folder, or the name of a bundled one.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; may be repeated.")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Of an answer; else of the data set's right ones.")] = None,
+    ttft_ms: Annotated[float | None, typer.Option(min=0, help="Time to first token; 200 if nobody knows.")] = None,
+    gap_ms: Annotated[float | None, typer.Option(min=0, help="Between tokens; 20 if nobody knows.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> ExitCode:
+    """Say what a run would take. Sends nothing. Exit code 5 where it would break the scenario's budget."""
+    loaded = scenario_file.load(scenario, overrides or ())
+    found = estimated(loaded, tokens, ttft_ms, gap_ms)
+    print(msgspec.json.encode(found).decode() if as_json else "\n".join(_lines(found)))
+    budget = loaded.scenario.budget
+    over = budget.usd is not None and found.usd is not None and found.usd > Decimal(budget.usd)
+    late = budget.minutes is not None and found.min_minutes > budget.minutes
+    return ExitCode.GUARD if over or late else ExitCode.OK
+
+
+def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms: float | None) -> Estimated:
+    scenario = loaded.scenario
+    traced = prepare.traced_of(scenario.load, loaded.folder)
+    blocks = plan.build(scenario, traced)
+    rates = assembly.rates(scenario, datetime.now(UTC))
+    answers = {name: _answer(_only(loaded, name), traced, tokens, ttft_ms, gap_ms) for name in scenario.endpoints}
+    endpoints = tuple(_of(name, scenario.load, blocks, traced, each, rates[name]) for name, each in answers.items())
+    amounts = [each.usd for each in endpoints if each.usd is not None]
+    least_s, cells = plan.seconds(blocks), len({block.cell for block in blocks})
+    return Estimated(
+        scenario=scenario.name,
+        endpoints=endpoints,
+        usd=sum(amounts, Decimal(0)) if amounts else None,
+        min_minutes=least_s / 60,
+        max_minutes=(least_s + cells * scenario.load.drain_s) / 60,
+        assumed=tuple(_assumed(scenario.load, answers)),
+    )
+
+
+def _only(loaded: Loaded, endpoint: str) -> Loaded:
+    only = {endpoint: loaded.scenario.endpoints[endpoint]}
+    return replace(loaded, scenario=loaded.scenario.model_copy(update={"endpoints": only}))
+
+
+def _answer(
+    loaded: Loaded, traced: tuple[Traced, ...], tokens: int | None, ttft_ms: float | None, gap_ms: float | None
+) -> Answer:
+    """Of the only endpoint of this scenario: as simulated, as said, or as nobody knows better."""
+    pace = planned_load.of_scenario(loaded)
+    pace = pace._replace(
+        tokens=tokens or pace.tokens,
+        ttft_s=pace.ttft_s if ttft_ms is None else ttft_ms / 1000,
+        gap_s=pace.gap_s if gap_ms is None else gap_ms / 1000,
+    )
+    answer = Answer(math.ceil(pace.prompt_bytes / CHARS_PER_TOKEN), pace.tokens, pace.answer_s)
+    load = loaded.scenario.load
+    return _mean(traced, answer) if isinstance(load, ReplayLoad) and load.prompts == "trace" else answer
+
+
+def _mean(traced: tuple[Traced, ...], answer: Answer) -> Answer:
+    """Of the requests of the trace, as far as it tells."""
+    asked = [each.input_tokens for each in traced if each.input_tokens is not None]
+    said = [each.output_tokens for each in traced if each.output_tokens is not None]
+    return answer._replace(
+        input_tokens=math.ceil(fmean(asked)) if asked else answer.input_tokens,
+        output_tokens=math.ceil(fmean(said)) if said else answer.output_tokens,
+    )
+
+
+def _of(
+    name: str, load: Load, blocks: tuple[Block, ...], traced: tuple[Traced, ...], answer: Answer, rates: Rates | None
+) -> Estimate:
+    requests = sum(_requests(load, block, traced, answer) for block in blocks if block.endpoint == name)
+    usage = Usage(
+        input_tokens=answer.input_tokens,
+        cached_read_tokens=0,
+        cache_write_tokens=0,
+        output_tokens=answer.output_tokens,
+        reasoning_tokens=0,
+    )
+    usd = None if rates is None else cost(usage, rates).total_usd
+    return Estimate(
+        name, requests, requests * answer.input_tokens, requests * answer.output_tokens, None if usd is None else usd * requests
+    )
+
+
+def _requests(load: Load, block: Block, traced: tuple[Traced, ...], answer: Answer) -> int:
+    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered."""
+    if isinstance(load, ClosedLoad):
+        return math.ceil(block.concurrency * block.seconds / answer.seconds)
+    return sum(1 for _ in schedule.due(load, block, traced))
+
+
+def _assumed(load: Load, answers: Mapping[str, Answer]) -> Iterator[str]:
+    first = next(iter(answers.values()))
+    yield f"a prompt has {first.input_tokens} tokens, one for {CHARS_PER_TOKEN} characters"
+    yield f"an answer has {first.output_tokens} tokens, counted as the simulator does (--tokens)"
+    if isinstance(load, ClosedLoad):
+        each = ", ".join(f"{name} {answer.seconds:.2f} s" for name, answer in answers.items())
+        yield f"it takes {each} (--ttft-ms, --gap-ms); a faster endpoint is asked more often, and costs more"
+    yield "nothing is read from a cache, nothing fails, nothing is refused; warm-up is asked and paid like the rest"
+
+
+def _lines(found: Estimated) -> Iterator[str]:
+    for each in found.endpoints:
+        money = "no price" if each.usd is None else f"{float(each.usd):.4g} USD"
+        tokens = f"{each.input_tokens:,} tokens in, {each.output_tokens:,} out"
+        yield f"{each.endpoint}: {each.requests:,} requests, {tokens}, {money}"
+    total = "no endpoint has a price" if found.usd is None else f"{float(found.usd):.4g} USD"
+    yield f"together: {total}, {found.min_minutes:.1f} to {found.max_minutes:.1f} minutes"
+    yield from (f"assumed: {each}" for each in found.assumed)

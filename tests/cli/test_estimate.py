@@ -1,0 +1,58 @@
+"""What a run would take, before anything is sent."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli.app import command_line
+
+SCENARIO = """
+name: sums
+endpoints:
+  dear:
+    model: a
+    simulated: {ttft: {median_s: 0.5}, itl: {median_s: 0.1}}
+    price: {input: 2, output: 10, per_request: 0.001, cached_read: 0.2, source: test}
+  free: {model: b, simulated: {ttft: {median_s: 1.0}, itl: {median_s: 0.1}}}
+prompts: {dataset: examples.jsonl}
+"""
+CLOSED = "load: {levels: [2, 4], warmup_s: 5, measure_s: 25, drain_s: 30}"
+OPEN = "load: {kind: open, levels: [3], warmup_s: 10, measure_s: 20, drain_s: 30, arrivals: {process: constant}}"
+
+
+def told(folder: Path, capsys: pytest.CaptureFixture[str], load: str, *words: str) -> tuple[int, str]:
+    (folder / "scenario.yaml").write_text(SCENARIO + load)
+    row = {"id": "q", "prompt": "x" * 400, "reference": "one two three four five"}
+    (folder / "examples.jsonl").write_text(json.dumps(row) + "\n")
+    arguments = ["estimate", str(folder), *words]
+    with pytest.raises(SystemExit) as caught:
+        command_line(arguments)(arguments, prog_name="signoff")
+    return int(caught.value.code or 0), capsys.readouterr().out
+
+
+def test_a_closed_loop_asks_as_often_as_it_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Five tokens: 1.0 s of dear and 1.5 s of free, so (2 + 4) users x 30 s make 180 and 120 requests of 100 tokens."""
+    code, out = told(tmp_path, capsys, CLOSED)
+    assert 0 == code
+    lines = out.splitlines()
+    # 180 x (100 x 2 + 5 x 10) / 1,000,000 + 180 x 0.001 = 0.225
+    assert "dear: 180 requests, 18,000 tokens in, 900 out, 0.225 USD" == lines[0]
+    assert "free: 120 requests, 12,000 tokens in, 600 out, no price" == lines[1]
+    assert "together: 0.225 USD, 2.0 to 4.0 minutes" == lines[2]
+
+
+def test_an_open_loop_is_its_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three a second for 30 s, however long an answer takes; what was seen can be said in place of what is assumed."""
+    _, out = told(tmp_path, capsys, OPEN, "--tokens", "50", "--json")
+    found = json.loads(out)
+    assert [(90, 9_000, 4_500)] * 2 == [
+        (each["requests"], each["input_tokens"], each["output_tokens"]) for each in found["endpoints"]
+    ]
+    assert 0.153 == float(found["usd"])  # 90 x (200 + 500) / 1,000,000 + 0.09
+
+
+def test_a_budget_that_would_break_is_told_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 5, as the run would end with."""
+    assert 5 == told(tmp_path, capsys, CLOSED + "\nbudget: {minutes: 1.9}")[0]
+    assert 0 == told(tmp_path, capsys, CLOSED + "\nbudget: {minutes: 2.1}")[0]
