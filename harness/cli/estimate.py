@@ -126,7 +126,7 @@ def _mean(traced: tuple[Traced, ...], answer: Answer) -> Answer:
 def _of(
     name: str, load: Load, blocks: tuple[Block, ...], traced: tuple[Traced, ...], answer: Answer, rates: Rates | None
 ) -> Estimate:
-    requests = sum(_requests(load, block, traced, answer) for block in blocks if block.endpoint == name)
+    requests = math.ceil(sum(_requests(load, block, traced, answer) for block in blocks if block.endpoint == name) - 1e-9)
     usage = Usage(
         input_tokens=answer.input_tokens,
         cached_read_tokens=0,
@@ -140,10 +140,10 @@ def _of(
     )
 
 
-def _requests(load: Load, block: Block, traced: tuple[Traced, ...], answer: Answer) -> int:
+def _requests(load: Load, block: Block, traced: tuple[Traced, ...], answer: Answer) -> float:
     """Of an open loop exactly; in a closed one each user asks again as soon as it is answered."""
     if isinstance(load, ClosedLoad):
-        return math.ceil(block.concurrency * block.seconds / answer.seconds)
+        return block.concurrency * block.seconds / answer.seconds
     return sum(1 for _ in schedule.due(load, block, traced))
 
 
