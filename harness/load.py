@@ -130,6 +130,7 @@ class ClosedLoad(_Load):
     """
 
     is_open: ClassVar[bool] = False
+    unit: ClassVar[str] = "users"  # of a level
     view: ClassVar[slo.View] = "service"  # of objectives that name none
 
     kind: Literal["closed"] = "closed"
@@ -153,6 +154,7 @@ class OpenLoad(_Load):
     """
 
     view: ClassVar[slo.View] = "scheduled"
+    unit: ClassVar[str] = "requests/s"
 
     kind: Literal["open"]
     levels: tuple[Rate, ...]
@@ -173,6 +175,7 @@ class ReplayLoad(_Load):
     """
 
     view: ClassVar[slo.View] = "scheduled"
+    unit: ClassVar[str] = "times its speed"
 
     kind: Literal["replay"]
     trace: Path

@@ -59,7 +59,8 @@ def _described(loaded: Loaded) -> dict[str, Any]:
         "prompt_example": _messages(calls[0]),
         "plan": {
             "design": scenario.load.design,
-            "levels": list(dict.fromkeys(block.words for block in blocks)),
+            "levels": list(scenario.load.levels),
+            "unit": scenario.load.unit,
             "repetitions": scenario.load.repetitions,
             "cells": cells,
             "min_s": plan.seconds(blocks),
@@ -130,7 +131,7 @@ def _endpoint_line(name: str, each: dict[str, Any]) -> str:
 
 
 def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
-    levels = f"{len(planned['levels'])} levels ({', '.join(planned['levels'])})"
+    levels = f"{len(planned['levels'])} levels ({', '.join(f'{level:g}' for level in planned['levels'])} {planned['unit']})"
     cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"
 
