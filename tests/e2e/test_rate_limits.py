@@ -72,7 +72,6 @@ PRICED = "endpoints.small.price={input: 0, output: 0, per_request: 0.01, source:
     [
         ([PRICED, "budget.usd=0.2"], "of a budget of 0.2"),
         ([FAILING, "budget={errors: 0.5, errors_after: 20}"], "over the limit of 50 %"),
-        (["budget.minutes=0.03"], "the time limit of 0.03 minutes is over"),
     ],
 )
 def test_a_guard_stops_the_run_and_says_so(
