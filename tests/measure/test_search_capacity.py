@@ -122,10 +122,10 @@ def test_the_simulator_agrees_with_the_oracle(queue: Queue) -> None:
 
 
 def test_the_answer_is_near_the_capacity_and_not_above_it() -> None:
-    """Of 40 searches of one server, 38 end in 0.90 to 1.00 of the capacity, and two above it at most."""
+    """Of 20 searches of one server, 19 end in 0.90 to 1.00 of the capacity, and one above it at most."""
     found = of_capacity(ONE_SERVER, range(20))
-    assert sum(0.90 <= each <= 1.00 for each in found) >= 38, found
-    assert sum(each > 1.00 for each in found) <= 2, found
+    assert sum(0.90 <= each <= 1.00 for each in found) >= 19, found
+    assert sum(each > 1.00 for each in found) <= 1, found
 
 
 @pytest.mark.slow
