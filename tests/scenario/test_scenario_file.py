@@ -99,7 +99,7 @@ def test_the_hash_is_of_the_meaning(folder: Path, tmp_path_factory: pytest.TempP
         ("d.jsonl", "e.jsonl", "scenario.yaml:11 prompts.dataset: no file 'e.jsonl' in"),
         ("d.jsonl", "e.jsonl", "allowed: d.jsonl, scenario.yaml (did you mean 'd.jsonl'?)"),
         ("800 ms", "800 parsec", "scenario.yaml:15 slo.0: 'parsec' in 'ttft.p99 <= 800 parsec' is no unit of ttft"),
-        ("name: small", "nmae: small", "unknown key 'nmae'\n  allowed: business, description, endpoints"),
+        ("name: small", "nmae: small", "unknown key 'nmae'\n  allowed: budget, business, description, endpoints"),
         ("model: m\n", "model: m\n    model: n\n", "scenario.yaml:5 endpoints.fast.model: key 'model' is here a second time"),
         ("simulated: {}", "simulated:", "scenario.yaml:3 endpoints.fast: neither base_url nor simulated"),
         ("https://api", "https://me:CANARY@api", "'https://***@api.example.com/v1': carries a user name or password"),
@@ -181,7 +181,7 @@ def test_an_endpoint_can_be_added_whole(folder: Path) -> None:
     ("override", "message"),
     [
         ("load.levles=3", "--set load.levles: unknown key 'levles'\n  allowed: design"),
-        ("lod.levels=[3]", "--set lod: unknown key 'lod'\n  allowed: business"),
+        ("lod.levels=[3]", "--set lod: unknown key 'lod'\n  allowed: budget"),
         (
             "endpoints.fats.model=x",
             "--set endpoints.fats.model: no endpoint 'fats'\n  allowed: fast, gpt-4.1 (did you mean 'fast'?)",
