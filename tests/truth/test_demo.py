@@ -161,6 +161,9 @@ def test_stamps_are_the_servers(run: results.Run, truth: dict, endpoint: str) ->
         sent = served(truth[endpoint], start, end)["sent_ns"]
         lags += [end.first_token_ns - sent[0], end.last_token_ns - sent[-1]]
     lags.sort()
+    late = sorted(each for line in truth[endpoint] for each in line["late_ns"])
+    if late[int(0.99 * len(late))] >= 1_000_000:
+        pytest.skip("the simulator was kept from sending for longer than that: its stamps are no yardstick for 1 ms")
     assert lags[0] > -20_000  # the simulator's stamp comes just before its send
     assert lags[int(0.99 * len(lags))] < 1_000_000
 
