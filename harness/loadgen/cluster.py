@@ -3,6 +3,7 @@
 Called by a locustfile. In a distributed run the master conducts and exports; in a plain `locust` process both ends are here.
 """
 
+import functools
 import logging
 import signal
 import sys
@@ -71,6 +72,7 @@ def join(environment: Any, runner: Any, run_of: Callable[[Any], Path], started: 
 def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None:
     manifest = results.read_manifest(run)
     workers = max(1, environment.parsed_options.expect_workers) if isinstance(runner, MasterRunner) else 1
+    runner.quit = functools.cache(runner.quit)  # Locust calls it twice, and waits half a second each time
     scenario = Scenario.model_validate(manifest.scenario)
     drain_s = scenario.load.drain_s
     conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s)

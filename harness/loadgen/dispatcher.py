@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gevent.hub import Waiter
 
-from harness.loadgen.gate import Turn
+from harness.loadgen.gate import Turn, park
 from harness.records import Block
 
 NS = 1_000_000_000
@@ -105,11 +105,7 @@ class Dispatcher:
 
     def wait(self, seat: int) -> None:
         """Until there is something for this user."""
-        waiter = self._parked[seat] = Waiter()
-        try:
-            waiter.get()
-        finally:
-            self._parked.pop(seat, None)
+        park(self._parked, seat)
 
     def drop(self) -> list[Arrival]:
         """All that have waited in vain leave the line."""

@@ -18,6 +18,15 @@ class Turn(NamedTuple):
     waited_ns: int = 0
 
 
+def park(parked: dict[int, Waiter], seat: int) -> None:
+    """Wait, in the hub's keeping, until somebody takes this seat's waiter out and wakes it."""
+    waiter = parked[seat] = Waiter()
+    try:
+        waiter.get()
+    finally:
+        parked.pop(seat, None)
+
+
 class Turns(Protocol):
     """A `Gate`, or a `dispatcher.Dispatcher`: where users get their turns from."""
 
@@ -52,11 +61,7 @@ class Gate:
 
     def wait(self, seat: int) -> None:
         """Until a block admits this seat, as far as that may have changed."""
-        waiter = self._parked[seat] = Waiter()
-        try:
-            waiter.get()
-        finally:
-            self._parked.pop(seat, None)
+        park(self._parked, seat)
 
     def open(self, block: Block, starts_ns: Iterable[int]) -> None:
         """One seat after the other works on this block, each from its moment on; these moments rise."""

@@ -38,12 +38,15 @@ class Ration:
             self._line.enter(waiter, *size)
             self._waiting.add(waiter)
             self._start(self.tick)
+            went = False
             try:
                 waiter.get()
+                went = not self._is_cut
             finally:
                 self._waiting.discard(waiter)
-                self._line.leave(waiter)
-            if self._is_cut:
+                if not went:
+                    self._line.leave(waiter)
+            if not went:
                 return False
         self._taken[attempt] = size
         return True

@@ -56,6 +56,7 @@ from harness.wire.transcript import Transcript
 ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TOLD_TOGETHER = 32  # attempts: 0.3 ms
+NOBODY = -1  # the user of what was dropped
 LINE_FULL, NO_USER = "too many arrivals waited for a user", "no user was free before the drain limit"
 STOPPED = "the run was stopped before a user was free"
 COLLECT_AFTER = 5_000  # container objects: a pause of 2 ms; requests that begin together make thousands and leave none behind
@@ -204,47 +205,23 @@ class Worker:
         request = port.request(call)
         transcript = Transcript(port.asked.dialect)
         now_ns = time.monotonic_ns()
-        start = AttemptStart(
-            id=f"{self._index}-{self.started}",
-            endpoint=block.endpoint,
-            level=block.level,
-            phase=block.phase,
-            block=block.id,
-            example=call.example,
-            user=seat.number * self._count + self._index,
-            dispatched_ns=now_ns,
-            scheduled_ns=turn.scheduled_ns,
-            waited_ns=turn.waited_ns,
-        )
-        self.started += 1
-        self._write(self._journal, start)
+        start = self._start(turn, call, seat.number * self._count + self._index, now_ns)
         self.in_flight += 1
-        may_go, limited_ns = self._limited(port, start, call)
-        exchange = Exchange(transcript, port.deadlines, now_ns + (limited_ns or 0))
-        exchange.limited_ns = limited_ns
+        exchange = Exchange(transcript, port.deadlines, now_ns)
         try:
-            if may_go:
+            if self._may_go(port, start, call, exchange):
                 self._transport(seat, port).perform(request, exchange)
-            else:
-                exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut while it waited for the declared rate limit")
         finally:
+            if exchange.ending is None:
+                exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut while it waited for the declared rate limit")
             rest = (seat, start, exchange, transcript, port.asked, block.cell)
             short = exchange.received <= STEP_BYTES
             self.drain.later(partial(self._finish, *rest) if short else partial(next, self._finish_long(*rest), None))
         return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if turn.number is None else 0.0
 
-    def _limited(self, port: Port, start: AttemptStart, call: Call) -> tuple[bool, int | None]:
-        """Wait for the endpoint's declared quota: (whether it may be sent, ns waited)."""
-        ration = self._rations.get(port.name)
-        if ration is None:
-            return True, None
-        may_go = ration.wait(start.id, call, port.most_tokens)
-        assert start.dispatched_ns is not None, "an attempt that a user makes was dispatched"
-        return may_go, time.monotonic_ns() - start.dispatched_ns
-
-    def _drop(self, arrival: Arrival, why: str) -> None:
-        """It was due and nobody sent it: part of what was offered, so it has its two lines."""
-        block, call = arrival.block, self._calls.at(arrival.block, arrival.number)
+    def _start(self, turn: Turn, call: Call, user: int, dispatched_ns: int | None) -> AttemptStart:
+        """Its first line in the journal."""
+        block = turn.block
         start = AttemptStart(
             id=f"{self._index}-{self.started}",
             endpoint=block.endpoint,
@@ -252,14 +229,32 @@ class Worker:
             phase=block.phase,
             block=block.id,
             example=call.example,
-            user=-1,
-            dispatched_ns=None,
-            scheduled_ns=arrival.scheduled_ns,
+            user=user,
+            dispatched_ns=dispatched_ns,
+            scheduled_ns=turn.scheduled_ns,
+            waited_ns=turn.waited_ns,
         )
-        end = AttemptEnd(id=start.id, kind="dropped", error=why)
         self.started += 1
-        self.ended += 1
         self._write(self._journal, start)
+        return start
+
+    def _may_go(self, port: Port, start: AttemptStart, call: Call, exchange: Exchange) -> bool:
+        """Wait for the endpoint's declared quota, which uses up no deadline; False where the load was cut meanwhile."""
+        ration = self._rations.get(port.name)
+        if ration is None:
+            return True
+        may_go = ration.wait(start.id, call, port.most_tokens)
+        now_ns = time.monotonic_ns()
+        exchange.limited_ns = now_ns - exchange.begun_ns
+        exchange.begun_ns = exchange.turn_ns = now_ns
+        return may_go
+
+    def _drop(self, arrival: Arrival, why: str) -> None:
+        """It was due and nobody sent it: part of what was offered, so it has its two lines."""
+        call = self._calls.at(arrival.block, arrival.number)
+        start = self._start(arrival.turn(arrival.noticed_ns), call, NOBODY, None)
+        end = AttemptEnd(id=start.id, kind="dropped", error=why)
+        self.ended += 1
         self._write(self._journal, end)
         self._finished.append((start, end, ()))
 

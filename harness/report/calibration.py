@@ -5,8 +5,8 @@ load, no TLS) is named beside its figures. It never makes a run INVALID: what th
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness import results
 from harness.calibration import Calibration, LevelCalibration
@@ -76,9 +76,9 @@ def chunk_rates(run: Run) -> Mapping[tuple[str, str], float]:
 
 def _held_against(run: Run, found: Calibration) -> CalibrationFigures:
     manifest = run.manifest
-    peak = _peak(manifest)
-    users = math.ceil(peak / manifest.workers)
-    rates = _busiest(run, peak)
+    highest = _highest(manifest)
+    users = math.ceil(_in_flight(run, highest) / manifest.workers)
+    rates = _busiest(run, highest)
     needed_per_s = max((rate for rate, _ in rates), default=None)
     level = _level(found, users)
     other = list(_other_machine(found, manifest))
@@ -104,22 +104,31 @@ def _held_against(run: Run, found: Calibration) -> CalibrationFigures:
     )
 
 
-def _peak(manifest: Manifest) -> int:
-    return max(block.concurrency for block in manifest.plan if block.phase is Phase.MEASURE)
+def _highest(manifest: Manifest) -> list[Block]:
+    """The measure blocks of the highest level, of all endpoints."""
+    measuring = [block for block in manifest.plan if block.phase is Phase.MEASURE]
+    most = max(block.rate or block.concurrency for block in measuring)
+    return [block for block in measuring if (block.rate or block.concurrency) == most]
 
 
-def _busiest(run: Run, peak: int) -> list[tuple[float, float | None]]:
+def _in_flight(run: Run, highest: Sequence[Block]) -> int:
+    """Users of a closed loop; of an open one, which may need few of its many, the most requests in flight at once."""
+    if highest[0].rate is None:
+        return highest[0].concurrency
+    by_worker: Counter[int] = Counter()
+    for worker, sample in run.health:
+        by_worker[worker] = max(by_worker[worker], sample.in_flight)
+    return min(highest[0].concurrency, max(1, by_worker.total()))
+
+
+def _busiest(run: Run, highest: Sequence[Block]) -> list[tuple[float, float | None]]:
     """Chunks/s of one load process and the part of a core that it used, of each endpoint at the highest level."""
     watched, rates = client.watched(run), chunk_rates(run)
     return [
         (rates[cell] / run.manifest.workers, client.figures(watched[cell]).cpu_ratio)
-        for cell in {(block.endpoint, block.level): None for block in run.manifest.plan if _is_at(block, peak)}
+        for cell in {(block.endpoint, block.level): None for block in highest}
         if cell in rates
     ]
-
-
-def _is_at(block: Block, users: int) -> bool:
-    return block.phase is Phase.MEASURE and block.concurrency == users
 
 
 def _level(found: Calibration, users: int) -> LevelCalibration:

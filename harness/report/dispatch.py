@@ -64,7 +64,7 @@ def _late(starts: list[AttemptStart]) -> Iterator[Finding]:
 def _waited(starts: list[AttemptStart], run: Run) -> Iterator[Finding]:
     waited = sum(start.waited_ns > 0 or start.dispatched_ns is None for start in starts)
     if waited > WAITED_RATIO * len(starts):
-        longest_s = max(start.waited_ns for start in starts) / 1e9
+        longest_s = max(start.waited_ns for start in starts) / 1e9  # of those that were sent in the end
         users = max(block.concurrency for block in run.manifest.plan)
         yield Finding(
             code="users_exhausted",
@@ -79,7 +79,7 @@ def _dropped(starts: list[AttemptStart]) -> Iterator[Finding]:
     if dropped:
         yield Finding(
             code="dropped",
-            what=f"{dropped} of {len(starts)} arrivals were never sent, for no user was free before the drain limit",
+            what=f"{dropped} of {len(starts)} arrivals were never sent, for no user was free in time",
             why="they count as offered and as failed, but no endpoint was asked: the level was not held to its end",
             remedy="lower the rate, raise load.users, or lengthen load.drain_s",
         )
