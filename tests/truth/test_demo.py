@@ -146,7 +146,11 @@ def test_itl(run: results.Run, summary: dict[str, Any], endpoint: str) -> None:
     printed = summary["endpoints"][endpoint]["levels"]["16"]["service"]["icl_s"]
     ends = [end for _, end in measured(run, endpoint)]
     coalesced = sum(end.coalesced for end in ends) / sum(end.chunks for end in ends)
-    assert coalesced < 0.05
+    if coalesced >= 0.05:
+        assert "client_limited" in summary["verdict"], coalesced
+        pytest.skip(
+            f"the machine was too busy to read one by one what comes 4 ms apart, and the run says so: {summary['verdict']}"
+        )
     for q, name in ((0.5, "p50"), (0.9, "p90")):
         spread = 2 * coalesced + Z * math.sqrt(q * (1 - q) / printed["n"])
         low, high = (itl.median_s * math.exp(itl.sigma * stats.norm.ppf(at)) for at in (q - spread, q + spread))
