@@ -4,6 +4,7 @@ The rule: a wait counts where its users would have felt it, so latency runs from
 signoff's own is told apart, and too much of that makes the run INVALID.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -62,13 +63,22 @@ def _late(starts: list[AttemptStart]) -> Iterator[Finding]:
 
 
 def _waited(starts: list[AttemptStart], run: Run) -> Iterator[Finding]:
-    waited = sum(start.waited_ns > 0 or start.dispatched_ns is None for start in starts)
-    if waited > WAITED_RATIO * len(starts):
-        longest_s = max(start.waited_ns for start in starts) / 1e9  # of those that were sent in the end
+    """By cell: one that has users enough does not hide another."""
+    words = {(block.endpoint, block.level): f"{block.endpoint} at {block.words}" for block in run.manifest.plan}
+    of_cell: dict[tuple[str, str], list[AttemptStart]] = defaultdict(list)
+    for start in starts:
+        of_cell[start.endpoint, start.level].append(start)
+    told = []
+    for cell, members in of_cell.items():
+        waited = sum(start.waited_ns > 0 or start.dispatched_ns is None for start in members)
+        if waited > WAITED_RATIO * len(members):
+            longest_s = max(start.waited_ns for start in members) / 1e9  # of those that were sent in the end
+            told.append(f"{words[cell]} {waited} of {len(members)}, up to {longest_s:.1f} s")
+    if told:
         users = max(block.concurrency for block in run.manifest.plan)
         yield Finding(
             code="users_exhausted",
-            what=f"{waited} of {len(starts)} arrivals found all {users} users busy and waited, up to {longest_s:.1f} s",
+            what=f"arrivals found all {users} users busy and waited: {'; '.join(told)}",
             why="service latencies do not hold this wait, as a real pool of connections would hide it; scheduled ones do",
             remedy="read the scheduled figures; raise load.users where production has no such limit",
         )
