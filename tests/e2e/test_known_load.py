@@ -18,6 +18,8 @@ from harness.errors import ExitCode
 from harness.records import Phase
 from harness.simulator.candidate import Candidate, Lognormal
 
+pytestmark = pytest.mark.alone
+
 USERS, TOKENS = 4, 16
 MOST = Ceiling(users=64, per_s=100_000.0, cpu_ratio=1.0, limited_by="client")
 

@@ -17,6 +17,8 @@ from harness.records import Message
 from harness.simulator.candidate import Candidate, is_right
 from harness.simulator.knowledge import prompt_key
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 
 

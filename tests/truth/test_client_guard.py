@@ -16,7 +16,10 @@ from crowd import CLIENT_CORE, Crowd, on_core, ran
 TRIES = 3
 STOPPED_S = 0.3
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux: processes are put on cores")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux: processes are put on cores"),
+]
 
 
 def measured(folder: Path) -> Crowd:

@@ -24,6 +24,8 @@ from harness.records import AttemptEnd, AttemptStart
 from harness.scenario import Scenario
 from harness.simulated import Simulated
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[2]
 Z = 4.0
 TRIES = 3

@@ -16,6 +16,8 @@ from harness.loadgen import schedule
 from harness.measure.histogram import nearest_rank
 from harness.scenario import Scenario
 
+pytestmark = pytest.mark.alone
+
 RATE, SECONDS, USERS = 150, 6, 20  # fifteen are busy on average: twenty are the usual concurrency
 TTFT_S, GAP_S, TOKENS = 0.05, 0.005, 10
 NEXT_S = 1 / RATE  # arrivals lie on a lattice, and so do the waits of those that meet a freeze: one more or less meets it
