@@ -125,18 +125,22 @@ class DeadlinesConfig(Section):
 
 
 class Limits(Section):
-    """A quota that load shall stay under, at this endpoint and over all workers; no more than a `burst_s` of it at once."""
+    """A quota that load shall stay under, at this endpoint and over all workers; no more than a `burst_s` of it at once.
+
+    `tokens_per_minute` is of input and output together, as OpenAI and Azure count them.
+    """
 
     requests_per_minute: Whole | None = None
+    tokens_per_minute: Whole | None = None
     input_tokens_per_minute: Whole | None = None
     output_tokens_per_minute: Whole | None = None
     burst_s: Annotated[float, Field(ge=0.001, le=60)] = 1.0
 
     @model_validator(mode="after")
     def _of_something(self) -> Self:
-        if (self.requests_per_minute, self.input_tokens_per_minute, self.output_tokens_per_minute) == (None, None, None):
-            remedy = "give requests_per_minute, input_tokens_per_minute or output_tokens_per_minute, or drop `limits`"
-            raise mistake("limits without a limit", remedy)
+        names = [name for name in type(self).model_fields if name.endswith("_per_minute")]
+        if all(getattr(self, name) is None for name in names):
+            raise mistake("limits without a limit", f"give at least one of {', '.join(names)}, or drop `limits`")
         return self
 
 

@@ -5,6 +5,7 @@ The rule: a test shares the machine unless it says `alone`; then it waits until 
 
 import fcntl
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 
 ROOM = Path(__file__)  # shared by tests that run side by side, or held by one alone
 DOOR = ROOM.parent  # held by whoever waits for the room, so that others cannot keep it from one who wants it alone
+
+# A shell lets what it starts in the background ignore interrupts, and so would every program that a test means to interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -59,29 +59,35 @@ class Limiter:
     """
 
     def __init__(self, limits: Limits, now_ns: int, workers: int = 1) -> None:
-        declared = (limits.requests_per_minute, limits.input_tokens_per_minute, limits.output_tokens_per_minute)
-        self._buckets = tuple(None if each is None else _Bucket(each, limits.burst_s, workers) for each in declared)
+        self._buckets = tuple(
+            None if each is None else _Bucket(each, limits.burst_s, workers)
+            for each in (
+                limits.requests_per_minute,
+                limits.tokens_per_minute,
+                limits.input_tokens_per_minute,
+                limits.output_tokens_per_minute,
+            )
+        )
         self._filled_ns = self._frozen_ns = now_ns
 
     def earliest(self, now_ns: int, input_tokens: int, output_tokens: int) -> int:
         """When a request of this size may go if nothing else does until then: now_ns, or later."""
         self._fill(now_ns)
-        amounts = (1, input_tokens, output_tokens)
-        waits_ns = [bucket.lacking_ns(amount) for bucket, amount in self._each(amounts)]
+        waits_ns = [bucket.lacking_ns(amount) for bucket, amount in self._each(1, input_tokens, output_tokens)]
         return self._filled_ns + max(waits_ns, default=0)
 
     def take(self, now_ns: int, input_tokens: int, output_tokens: int) -> int:
         """Let a request of this size go. Returns now_ns where it may, else when to ask again, and nothing is taken."""
         at_ns = self.earliest(now_ns, input_tokens, output_tokens)
         if at_ns <= now_ns:
-            for bucket, amount in self._each((1, input_tokens, output_tokens)):
+            for bucket, amount in self._each(1, input_tokens, output_tokens):
                 bucket.spend(amount)
         return at_ns
 
     def settle(self, now_ns: int, more_input_tokens: int, more_output_tokens: int) -> None:
         """After an answer: by how many tokens it was more than taken for; negative where it was less."""
         self._fill(now_ns)
-        for bucket, more in self._each((0, more_input_tokens, more_output_tokens)):
+        for bucket, more in self._each(0, more_input_tokens, more_output_tokens):
             bucket.refund(-more, is_frozen=now_ns < self._frozen_ns)
 
     def freeze(self, until_ns: int, requests: int = 0, input_tokens: int = 0, output_tokens: int = 0) -> None:
@@ -91,7 +97,7 @@ class Limiter:
         """
         self._fill(until_ns)
         self._frozen_ns = max(self._frozen_ns, until_ns)
-        for bucket, left in self._each((requests, input_tokens, output_tokens)):
+        for bucket, left in self._each(requests, input_tokens, output_tokens):
             bucket.empty(left)
 
     def _fill(self, now_ns: int) -> None:
@@ -103,7 +109,8 @@ class Limiter:
                 if bucket is not None:
                     bucket.fill(passed_ns)
 
-    def _each(self, amounts: tuple[int, int, int]) -> Iterator[tuple[_Bucket, int]]:
+    def _each(self, requests: int, input_tokens: int, output_tokens: int) -> Iterator[tuple[_Bucket, int]]:
+        amounts = requests, input_tokens + output_tokens, input_tokens, output_tokens
         return ((bucket, amount) for bucket, amount in zip(self._buckets, amounts, strict=True) if bucket is not None)
 
 

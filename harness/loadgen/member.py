@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import gevent
 import msgspec
 from gevent import get_hub
+from gevent.lock import BoundedSemaphore
 from locust.runners import WorkerRunner
 
 from harness import results
@@ -20,6 +21,7 @@ from harness.loadgen.schedule import Calls
 from harness.loadgen.user import ReplayUser
 from harness.loadgen.worker import STOPPED, Worker
 from harness.measure import timing
+from harness.measure.recorder import finished
 from harness.records import AttemptEnd, AttemptStart, Manifest
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ REPORT_S = 1.0
 ORPHAN_S = 3.0
 HELLO_S = 0.2
 POLL_S = 0.01
+BREATH_S = 0.001  # between two steps of a report: time for the drain
 
 Order = TypeVar("Order")
 CallsOf = Callable[[Manifest], Calls]
@@ -41,6 +44,7 @@ class Member:
         self._worker: Worker | None = None
         self._index = -1
         self._heard_at = 0.0
+        self._reporting = BoundedSemaphore()
         messages.listen(runner, messages.SETUP, messages.Setup, self._obey(self._setup))
         messages.listen(runner, messages.OPEN, messages.Open, self._obey(self._open))
         messages.listen(runner, messages.CLOSE, messages.Order, self._obey(self._close))
@@ -151,11 +155,15 @@ class Member:
             gevent.sleep(max(0.0, due - time.monotonic()))
 
     def _report(self) -> None:
-        worker = self._at_work
+        """One at a time: who says that all is told waits for the report that is being made."""
+        with self._reporting:
+            self._say_interval(self._at_work)
+
+    def _say_interval(self, worker: Worker) -> None:
         worker.tell()
         interval = messages.Interval(
             index=self._index,
-            counts=worker.recorder.flush(),
+            counts=finished(worker.recorder.flushing(), lambda: gevent.sleep(BREATH_S)),
             in_flight=worker.in_flight,
             started=worker.started,
             ended=worker.ended,

@@ -4,8 +4,8 @@ These feed the terminal and Prometheus. The report never reads them: the journal
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Iterator
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from harness.records import AttemptEnd, AttemptStart, Usage
 
 METRICS = ("ttft", "ttfo", "icl", "tpot", "e2e", "ttft_scheduled", "e2e_scheduled")
 OK = "ok"
+Made = TypeVar("Made")
 
 
 class Cell(NamedTuple):
@@ -59,8 +60,25 @@ class Recorder:
 
     def flush(self) -> bytes:
         """Everything since the last flush, as msgpack of a list of `Interval`."""
+        return finished(self.flushing())
+
+    def flushing(self) -> Generator[None, None, bytes]:
+        """The same in steps of a millisecond or two: a second of load takes ten, and sockets and arrivals do not wait."""
         collected, self._collected = self._collected, defaultdict(_Collected)
-        return msgspec.msgpack.encode([each.interval(cell) for cell, each in collected.items()])
+        intervals = []
+        for cell, each in collected.items():
+            intervals.append((yield from each.interval(cell)))
+        return msgspec.msgpack.encode(intervals)
+
+
+def finished(steps: Generator[None, None, Made], pause: Callable[[], object] = lambda: None) -> Made:
+    """What the steps come to, with a pause after each."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        pause()
 
 
 class _Collected:
@@ -99,7 +117,12 @@ class _Collected:
                 self.tokens[name] += count
         self.tokens["uncounted"] += usage.output_tokens is None
 
-    def interval(self, cell: Cell) -> Interval:
+    def interval(self, cell: Cell) -> Generator[None, None, Interval]:
+        metrics = {}
+        for metric, values_ns in self._all():
+            if len(values_ns):
+                metrics[metric] = _counts(values_ns)
+                yield
         return Interval(
             endpoint=cell.endpoint,
             level=cell.level,
@@ -110,7 +133,7 @@ class _Collected:
             output_tokens=self.tokens["output"],
             cached_tokens=self.tokens["cached"],
             uncounted=self.tokens["uncounted"],
-            metrics={metric: _counts(values) for metric, values in self._all() if len(values)},
+            metrics=metrics,
         )
 
     def _all(self) -> Iterator[tuple[str, Values]]:

@@ -87,6 +87,17 @@ def test_every_declared_limit_holds() -> None:
     assert [START_NS + 2 * NS, START_NS + 3 * NS] == [limiter.earliest(START_NS, 0, tokens) for tokens in (0, 10)]
 
 
+def test_a_limit_of_all_tokens_counts_both() -> None:
+    """6,000 a minute: 60 in and 40 out use up the second's worth that is there, and 30 more out cost 0.3 s."""
+    limiter = Limiter(Limits(tokens_per_minute=6_000), START_NS)
+    assert START_NS == limiter.take(START_NS, 60, 40)
+    assert START_NS + NS // 2 == limiter.earliest(START_NS, 20, 30)
+    limiter.settle(START_NS, 0, 30)
+    assert START_NS + NS * 8 // 10 == limiter.earliest(START_NS, 20, 30)
+    limiter.settle(START_NS, -60, -20)
+    assert START_NS == limiter.earliest(START_NS, 20, 30)
+
+
 def test_who_may_not_go_takes_nothing() -> None:
     """To ask and to be turned away costs nothing."""
     limiter = by_requests(60)

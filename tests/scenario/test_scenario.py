@@ -50,7 +50,7 @@ def test_a_scenario_survives_being_written_down() -> None:
 def test_a_limit_alone_is_enough() -> None:
     """What is not declared does not hold, and a second's worth may go at once."""
     limits = Endpoint.model_validate({"model": "m", "simulated": {}, "limits": {"output_tokens_per_minute": 8_000}}).limits
-    assert (None, None, 8_000, 1.0) == tuple(limits.model_dump().values())
+    assert (None, None, None, 8_000, 1.0) == tuple(limits.model_dump().values())
 
 
 @pytest.mark.parametrize(
