@@ -348,7 +348,8 @@ Scorer = Callable[[str, Example], Grade]
 class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
-    urls   where each endpoint was called; the scenario has no address for a simulated one
+    urls          where each endpoint was called; the scenario has no address for a simulated one
+    trace_sha256  of the trace that a replay follows
     """
 
     v: int
@@ -366,6 +367,7 @@ class Manifest(Frozen, frozen=True):
     urls: dict[str, str]
     host: dict[str, Any]
     versions: dict[str, str]
+    trace_sha256: str | None = None
     findings: tuple[Finding, ...] = ()
     workers: int = 1
     finished_utc: str | None = None

@@ -49,6 +49,7 @@ def write(
         clusters={example.id: example.cluster or example.id for example in examples},
         seed=scenario.load.seed,
         plan=plan.build(scenario, traced_of(scenario.load, loaded.folder)),
+        trace_sha256=_trace_sha256(scenario.load, loaded.folder),
         rates=dict(rates),
         urls={name: config.base_url or urls[name] for name, config in scenario.endpoints.items()},
         host=host(),
@@ -87,13 +88,21 @@ def examples_of(manifest: Manifest) -> dict[str, Example]:
 def calls(manifest: Manifest) -> Calls:
     """What workers send: the run's examples as prompts, and the trace of a replay."""
     scenario = Scenario.model_validate(manifest.scenario)
-    traced = traced_of(scenario.load, Path(manifest.dataset["folder"]))
+    folder = Path(manifest.dataset["folder"])
+    if isinstance(scenario.load, ReplayLoad) and _trace_sha256(scenario.load, folder) != manifest.trace_sha256:
+        remedy = "every host of a run needs the same file; start the run again with this one"
+        raise HarnessError("the trace is not the one that was planned", where=str(scenario.load.trace), remedy=remedy)
+    traced = traced_of(scenario.load, folder)
     return Calls(scenario.load, calls_of(scenario, tuple(examples_of(manifest).values())), traced)
 
 
 def traced_of(load: Load, folder: Path) -> tuple[Traced, ...]:
     """The window of the trace that is replayed, () for any other load. A relative file stands relative to the scenario's."""
     return trace.load(folder / load.trace, load.format, load.from_s, load.to_s) if isinstance(load, ReplayLoad) else ()
+
+
+def _trace_sha256(load: Load, folder: Path) -> str | None:
+    return trace.sha256(folder / load.trace) if isinstance(load, ReplayLoad) else None
 
 
 def keys(manifest: Manifest) -> dict[str, Secrets]:

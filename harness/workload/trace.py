@@ -3,6 +3,7 @@
 The pattern is the trace's and the words are not: no published trace has text, so answers to these prompts cannot be graded.
 """
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.workload import filler
 from harness.workload.trace_row import BLOCK_TOKENS, Traced
 
 KIND = "trace format"
-_FIRST_LINE_BYTES = 1 << 20
+_FIRST_LINE_BYTES = _PART_BYTES = 1 << 20
 
 
 def load(
@@ -41,6 +42,20 @@ def load(
     if not every:
         raise HarnessError("the trace has no requests", where=str(path), remedy="is it the right file, and is it whole?")
     return _window(sorted(every, key=lambda each: each.at_s), from_s, to_s, path)
+
+
+def sha256(path: Path) -> str:
+    """Of the file; of a run's folder, of all its journals in the order of their names. `HarnessError` if it cannot be read."""
+    files = sorted(path.glob("journal-*.jsonl")) if path.is_dir() else [path]
+    found = hashlib.sha256()
+    try:
+        for each in files:
+            with each.open("rb") as file:
+                while part := file.read(_PART_BYTES):
+                    found.update(part)
+    except OSError as failed:
+        raise HarnessError(f"cannot be read: {failed.strerror}", where=str(path)) from failed
+    return found.hexdigest()
 
 
 def replayed(traced: Iterable[Traced], speed: float) -> Iterator[float]:

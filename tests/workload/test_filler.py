@@ -11,7 +11,7 @@ KEYS = st.text("ab:01", max_size=6)
 
 def test_a_key_gives_its_text_on_every_machine() -> None:
     """The words of a key are fixed: runs of other days and other workers have the same prompts."""
-    assert "hitodogoresiferopoki well use right to" == filler.text("block:1:0", 12)
+    assert "hitodogoresiferopoki are as now this" == filler.text("block:1:0", 12)
 
 
 @pytest.mark.parametrize(("tokens", "words"), [(0, 1), (1, 1), (8, 1), (9, 2), (512, 505)])

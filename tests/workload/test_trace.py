@@ -307,3 +307,12 @@ def test_prompts_of_the_published_trace_share_what_its_ids_share() -> None:
     for one, other, left, right in zip(traced, traced[1:], words, words[1:], strict=False):
         same = _common(one.blocks, other.blocks)
         assert same * (512 - filler.OPENING_TOKENS + 1) == _common(left, right)
+
+
+def test_a_run_as_a_trace_is_known_by_all_its_journals(tmp_path: Path) -> None:
+    """The hash of a folder is that of its journals in order; another file beside them does not matter."""
+    for number, text in enumerate(("one\n", "two\n")):
+        (tmp_path / f"journal-00{number}.jsonl").write_text(text)
+    whole = tmp_path / "whole"
+    whole.write_text("one\ntwo\n")
+    assert trace.sha256(whole) == trace.sha256(tmp_path)
