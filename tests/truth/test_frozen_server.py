@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,11 +18,31 @@ from harness.scenario import Scenario
 
 pytestmark = pytest.mark.alone
 
-RATE, SECONDS, USERS = 150, 6, 20  # fifteen are busy on average: twenty are the usual concurrency
+
+class Scale(NamedTuple):
+    """Of a freeze of a tenth of the time, and of the run that meets it."""
+
+    every_s: float
+    for_s: float
+    first_s: float
+    seconds: int
+
+
+SCALES = [
+    pytest.param(Scale(every_s=4, for_s=0.4, first_s=1.5, seconds=6), id="short"),
+    pytest.param(Scale(every_s=20, for_s=2, first_s=10, seconds=60), id="long", marks=pytest.mark.slow),
+]
+RATE, USERS = 150, 20  # fifteen are busy on average: twenty are the usual concurrency
 TTFT_S, GAP_S, TOKENS = 0.05, 0.005, 10
 NEXT_S = 1 / RATE  # arrivals lie on a lattice, and so do the waits of those that meet a freeze: one more or less meets it
-EVERY_S, FOR_S, FIRST_S = 4.0, 0.4, 1.5
-SCENARIO = f"""
+OPEN = f"kind: open, levels: [{RATE}], arrivals: {{process: constant}}"
+CLOSED = f"levels: [{USERS}], start_over_s: 0.1"
+TRIES = 3
+Made = tuple[results.Run, dict[str, Any]]
+
+
+def scenario(scale: Scale, load: str) -> str:
+    return f"""
 name: frozen
 endpoints:
   played:
@@ -31,23 +51,20 @@ endpoints:
       ttft: {{median_s: {TTFT_S}}}
       itl: {{median_s: {GAP_S}}}
       accuracy: 1
-      freeze: {{every_s: {EVERY_S}, for_s: {FOR_S}, first_s: {FIRST_S}}}
+      freeze: {{every_s: {scale.every_s}, for_s: {scale.for_s}, first_s: {scale.first_s}}}
 prompts: {{dataset: examples.jsonl}}
+load: {{{load}, warmup_s: 0, measure_s: {scale.seconds}, drain_s: 10}}
 """
-OPEN = f"kind: open, levels: [{RATE}], arrivals: {{process: constant}}, warmup_s: 0, measure_s: {SECONDS}, drain_s: 10"
-TRIES = 3
-Made = tuple[results.Run, dict[str, Any]]
-CLOSED = f"levels: [{USERS}], warmup_s: 0, measure_s: {SECONDS}, drain_s: 10, start_over_s: 0.1"
 
 
-def ran(folder: Path, load: str) -> Made:
+def ran(folder: Path, scale: Scale, load: str) -> Made:
     """A run, and its only level."""
     folder.mkdir()
-    (folder / "scenario.yaml").write_text(f"{SCENARIO}load: {{{load}}}\n")
+    (folder / "scenario.yaml").write_text(scenario(scale, load))
     rows = [{"id": f"q{n}", "prompt": f"Question {n}?", "reference": "so" + " so" * (TOKENS - 1)} for n in range(2_000)]
     (folder / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = [sys.executable, "-m", "harness.cli.app", "run", str(folder), "--out", str(folder / "runs"), "--metrics", "", "-q"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode in (0, 4), done.stderr  # a busy machine may be limited, and says so
     run = results.read_run(folder / "runs" / "latest")
     summary = json.loads((run.path / results.SUMMARY).read_bytes())
@@ -55,20 +72,20 @@ def ran(folder: Path, load: str) -> Made:
     return run, level
 
 
-def first_freeze_s(run: results.Run) -> float:
+def first_freeze_s(run: results.Run, scale: Scale) -> float:
     """From the beginning of the schedule: the simulator counts from its first request, which has to be sent to it first."""
     (opened_ns,) = [mark.at_ns for _, mark in run.marks if mark.edge == "open"]
     lines = (run.path / "truth.jsonl").read_text().splitlines()
-    return FIRST_S + (min(json.loads(line)["received_ns"] for line in lines) - opened_ns) / 1e9
+    return scale.first_s + (min(json.loads(line)["received_ns"] for line in lines) - opened_ns) / 1e9
 
 
-def exact_ttft_s(arrivals_s: Sequence[float], users: int, first_s: float) -> list[float]:
+def exact_ttft_s(arrivals_s: Sequence[float], users: int, scale: Scale, first_s: float) -> list[float]:
     """From the intended arrival to the first token, of a first-come-first-served pool of so many users, in rising order."""
 
     def after(at_s: float) -> float:
         """When what is due at that moment goes out."""
-        into_s = (at_s - first_s) % EVERY_S
-        return at_s - into_s + FOR_S if at_s >= first_s and into_s < FOR_S else at_s
+        into_s = (at_s - first_s) % scale.every_s
+        return at_s - into_s + scale.for_s if at_s >= first_s and into_s < scale.for_s else at_s
 
     free_s = [0.0] * users
     found = []
@@ -85,21 +102,21 @@ def arrivals_s(run: results.Run) -> list[float]:
     return list(schedule.due(load, run.manifest.plan[0]))
 
 
-def measured(folder: Path, users: int) -> Made:
+def measured(folder: Path, scale: Scale, users: int) -> Made:
     """A run, and again where the machine stood still for longer than the schedule can explain."""
     folder.mkdir()
     for number in range(TRIES):
-        made = ran(folder / str(number), f"{OPEN}, users: {users}")
-        if not wrong(made, users):
+        made = ran(folder / str(number), scale, f"{OPEN}, users: {users}")
+        if not wrong(made, scale, users):
             break
     return made
 
 
-def wrong(made: Made, users: int) -> list[str]:
+def wrong(made: Made, scale: Scale, users: int) -> list[str]:
     """The percentiles that are not the schedule's within 2 % and a place of its lattice, with both values in ms."""
     run, level = made
-    exact = exact_ttft_s(arrivals_s(run), users, first_freeze_s(run))
-    assert RATE * SECONDS == len(exact) == level["attempts"]["offered"]
+    exact = exact_ttft_s(arrivals_s(run), users, scale, first_freeze_s(run, scale))
+    assert RATE * scale.seconds == len(exact) == level["attempts"]["offered"]
     found = []
     for name, q in (("p95", 0.95), ("p99", 0.99)):
         said, true = level["scheduled"]["ttft_s"][name], exact[nearest_rank(q, len(exact)) - 1]
@@ -109,22 +126,29 @@ def wrong(made: Made, users: int) -> list[str]:
     return found
 
 
+@pytest.fixture(scope="module", params=SCALES)
+def scale(request: pytest.FixtureRequest) -> Scale:
+    return request.param  # type: ignore[no-any-return]
+
+
 @pytest.fixture(scope="module")
-def capped(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return measured(tmp_path_factory.mktemp("frozen") / "capped", USERS)
+def capped(scale: Scale, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return measured(tmp_path_factory.mktemp("frozen") / "capped", scale, USERS)
 
 
-def test_the_freeze_is_in_scheduled_latency(tmp_path: Path, capped: Made) -> None:
+def test_the_freeze_is_in_scheduled_latency(tmp_path: Path, scale: Scale, capped: Made) -> None:
     """p95 and p99 of scheduled TTFT are those that the schedule gives, also with the usual pool."""
     many = 400
-    assert [] == wrong(measured(tmp_path / "open", many), many)
-    assert [] == wrong(capped, USERS)
+    assert [] == wrong(measured(tmp_path / "open", scale, many), scale, many)
+    assert [] == wrong(capped, scale, USERS)
 
 
-def test_a_capped_pool_hides_it_from_service_and_a_closed_loop_hides_it_whole(tmp_path: Path, capped: Made) -> None:
+def test_a_capped_pool_hides_it_from_service_and_a_closed_loop_hides_it_whole(
+    tmp_path: Path, scale: Scale, capped: Made
+) -> None:
     """At p95, with a tenth of the time frozen: only the schedule knows. The report shows both, and says why they differ."""
     run, level = capped
-    _, closed = ran(tmp_path / "closed", CLOSED)
+    _, closed = ran(tmp_path / "closed", scale, CLOSED)
     assert level["service"]["ttft_s"]["p95"] < 1.5 * TTFT_S < 4 * TTFT_S < level["scheduled"]["ttft_s"]["p95"]
     assert closed["service"]["ttft_s"]["p95"] < 1.5 * TTFT_S
     summary = json.loads((run.path / results.SUMMARY).read_bytes())
