@@ -40,7 +40,7 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
     """The whole page. The same summary and cells give the same text."""
     style = resources.files(__package__).joinpath(_STYLE).read_text("utf-8")
     return (
-        _environment()
+        environment()
         .get_template(_TEMPLATE)
         .render(
             summary=summary,
@@ -63,7 +63,7 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Strict about names, and escaping whatever the template's name."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, ""),
