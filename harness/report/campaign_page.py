@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import html, wording
+from harness.report import html, repeated, wording
 from harness.report.campaign import Campaign, CampaignLevel, Held
-from harness.report.circumstances import Repeated
 from harness.report.console import WIDTH
 from harness.report.repeated import FIGURES
 from harness.report.svg import swatch
@@ -53,10 +52,8 @@ def render(found: Campaign) -> str:
             heading=list(heading(found)),
             objectives=list(objectives(found)),
             legend=_LEGEND,
-            figures=FIGURES,
             swatches={name: swatch(index) for index, name in enumerate(found.endpoints)},
             used=[run for run in found.runs if run.used],
-            interval=interval,
         )
     )
 
@@ -103,13 +100,4 @@ def _rows(level: CampaignLevel) -> Iterator[tuple[str, ...]]:
         of, figure = level.figures[name], FIGURES[name]
         if of.n:
             each = ", ".join(figure.spell(value) for value in of.values)
-            yield figure.words, figure.spell(of.mean), interval(name, of), wording.percent(of.between_ratio), each
-
-
-def interval(name: str, of: Repeated) -> str:
-    """`217 to 234 ms`, in the units of its figure; a bound that no figure can reach is where it ends."""
-    if of.interval is None:
-        return wording.MISSING
-    low, high = of.interval
-    high = min(high, 1.0) if name.endswith("_ratio") else high
-    return f"{FIGURES[name].spell(max(low, 0.0))} to {FIGURES[name].spell(high)}"
+            yield figure.words, figure.spell(of.mean), repeated.interval(name, of), wording.percent(of.between_ratio), each

@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 
 from harness.measure import stats
-from harness.report import calibration, dispatch, network, scorecard, verdict, wording
+from harness.report import calibration, dispatch, network, repeated, scorecard, verdict, wording
 from harness.report.cells import Cell
 from harness.report.chart import charts
 from harness.report.figures import PERCENTILES, Distribution, LevelFigures, Summary
@@ -82,7 +82,7 @@ def environment() -> jinja2.Environment:
         "mark": scorecard.mark,
         "metrics": _metrics,
     }
-    environment.globals |= {"objective_value": verdict.value}
+    environment.globals |= {"objective_value": verdict.value, "figures": repeated.FIGURES, "interval": repeated.interval}
     return environment
 
 

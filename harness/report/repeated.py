@@ -4,7 +4,7 @@ The rule: a look counts once. What a look's own requests say about its figure is
 the differences between looks is more than their requests explain.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from harness.measure import campaign, drift
 from harness.report import wording
 from harness.report.cells import Cell
 from harness.report.circumstances import Repeated
-from harness.report.figures import Bounds, LevelFigures
+from harness.report.figures import Bounds, LevelFigures, Summary
 from harness.report.join import OK
 
 _Z = 1.959964  # of a 95 % interval's half width, in standard errors
@@ -22,6 +22,7 @@ _FEWEST = 30  # answers: fewer do not show how neighbours resemble each other
 
 _LATENCIES = {"ttft": "TTFT", "itl": "ITL", "tpot": "TPOT", "e2e": "e2e"}
 _PERCENTILES = ("p50", "p99")
+_TOLD = ("ttft_p99_s", "e2e_p50_s", "e2e_p99_s", "success_ratio", "usd_per_success")
 
 
 class Look(NamedTuple):
@@ -105,6 +106,28 @@ def repeated(found: Sequence[Look], what: str) -> Repeated:
         p=apart.p,
         reason=reason,
     )
+
+
+def interval(name: str, of: Repeated) -> str:
+    """`217 ms to 234 ms`, in the units of its figure; a bound that no figure can reach is where it ends."""
+    if of.interval is None:
+        return wording.MISSING
+    low, high = of.interval
+    high = min(high, 1.0) if name.endswith("_ratio") else high
+    return f"{FIGURES[name].spell(max(low, 0.0))} to {FIGURES[name].spell(high)}"
+
+
+def sentences(summary: Summary) -> Iterator[str]:
+    """A line for each endpoint at its peak, where there are repetitions."""
+    for name, endpoint in summary.endpoints.items():
+        level = endpoint.levels[endpoint.peak]
+        told = [
+            f"{FIGURES[figure].words} {FIGURES[figure].spell(of.mean)} ({interval(figure, of)})"
+            for figure, of in level.repetitions.items()
+            if figure in _TOLD and of.interval is not None
+        ]
+        if told:
+            yield f"{name} at {level.words}, over {summary.repetitions} repetitions: {', '.join(told)}."
 
 
 def _split(known: Sequence[Look]) -> campaign.Split:

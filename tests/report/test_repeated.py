@@ -1,11 +1,14 @@
 """One figure over several looks: its interval is between looks, and what their requests explain is no difference of looks."""
 
+import html
 import math
 
+import fabricated
 import pytest
 
-from harness.report.build import Built
-from harness.report.repeated import FIGURES, Look, looks, over, repeated
+from harness.measure.campaign import over_runs
+from harness.report.build import Built, build
+from harness.report.repeated import FIGURES, Look, looks, over, repeated, sentences
 
 
 def test_the_interval_is_students_t_over_looks() -> None:
@@ -62,3 +65,39 @@ def test_every_figure_of_a_cell_is_looked_at(troubled: Built) -> None:
         name for name, look in found.items() if look.value is not None and look.variance is None
     }
     assert all(look.reason for look in found.values() if look.value is None)
+
+
+@pytest.fixture(scope="module")
+def thrice(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """One candidate at eight users, three times in one run."""
+    run = tmp_path_factory.mktemp("thrice") / "run"
+    return build(fabricated.write(run, [fabricated.Candidate("alpha")], levels=(8,), seconds=10, repetitions=3))
+
+
+def test_each_repetition_counts_once(thrice: Built) -> None:
+    """The values are those of the attempts of each repetition, and the interval is over the three of them."""
+    level = thrice.summary.endpoints["alpha"].levels["8"]
+    of = level.repetitions["success_ratio"]
+    began = thrice.cells[0].measured
+    shares = [float((rows["success"] == True).mean()) for _, rows in began.groupby("repetition")]  # noqa: E712
+    assert pytest.approx(shares) == list(of.values)
+    assert pytest.approx(over_runs(shares).interval) == of.interval
+    rates = level.repetitions["requests_per_s"]
+    assert level.requests_per_s == pytest.approx(rates.mean)
+
+
+def test_repetitions_are_told(thrice: Built, troubled: Built) -> None:
+    """On the terminal and on the page; a run without repetitions has nothing to tell."""
+    assert ["alpha at 8 users, over 3 repetitions"] == [line.partition(":")[0] for line in sentences(thrice.summary)]
+    assert 'id="repetitions"' in (thrice.path / "report.html").read_text()
+    assert [] == list(sentences(troubled.summary))
+    assert {} == troubled.summary.endpoints["alpha"].levels["16"].repetitions
+    assert 'id="repetitions"' not in (troubled.path / "report.html").read_text()
+
+
+def test_a_short_run_says_what_it_cannot_show(thrice: Built) -> None:
+    """Three times 12 s, of which the first 2 s are no measure window."""
+    assert 34.0 == thrice.summary.covers_s
+    assert thrice.summary.variation is not None
+    assert "This run covers 34 s" in thrice.summary.variation
+    assert thrice.summary.variation in html.unescape((thrice.path / "report.html").read_text())
