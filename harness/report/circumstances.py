@@ -106,3 +106,31 @@ class Repeated(msgspec.Struct, frozen=True, kw_only=True):
     between_ratio: float | None
     p: float | None
     reason: dict[str, str] = {}
+
+
+class NoiseFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of an endpoint that was asked as two, paired by example.
+
+    n, units    examples that both arms answered, and the clusters that they come in
+    difference  of the first arm's mean minus the second's
+    half_width  of its interval; the intervals of one level hold together at 95 %
+    passes      whether the interval holds 0: where it does not, more than chance made the arms differ
+    floor       the smallest difference that means something: half_width, and |difference| more where it does not pass
+    """
+
+    n: int
+    units: int
+    difference: float | None
+    half_width: float | None
+    passes: bool | None
+    floor: float | None
+    reason: dict[str, str] = {}
+
+
+class Noise(msgspec.Struct, frozen=True, kw_only=True):
+    """An A/A test: `levels` has the figures `ttft_s`, `tpot_s`, `e2e_s`, `success` and `usd_per_task` of each level."""
+
+    endpoint: str
+    again: str
+    confidence: float
+    levels: dict[str, dict[str, NoiseFigure]]

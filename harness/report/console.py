@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import calibration, dispatch, network, repeated, scorecard, verdict, wording
+from harness.report import calibration, dispatch, network, noise, repeated, scorecard, verdict, wording
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
 
@@ -29,6 +29,7 @@ def show(summary: Summary, console: Console) -> None:
         *verdict.objectives(summary),
         verdict.sentence(summary),
         *([] if summary.variation is None else [summary.variation]),
+        *noise.sentences(summary),
         *repeated.sentences(summary),
         *dispatch.sentences(summary),
         *summary.quotas,

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
-from harness.report.circumstances import CalibrationFigures, ClientFigures, Repeated, Steady
+from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, Steady
 
 SUMMARY_VERSION = 1
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -303,6 +303,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     verdict  `VALID`, or `INVALID(...)` with the codes of the findings that say so
     quotas   what the load met of rate limits, in sentences
     covers_s from the first measure window to the end of the last; `variation` says what that cannot show, if anything
+    noise    of a run that asked one endpoint as two
     """
 
     v: int = SUMMARY_VERSION
@@ -324,6 +325,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     quotas: tuple[str, ...]
     covers_s: float
     variation: str | None
+    noise: Noise | None
     findings: tuple[Finding, ...]
     torn_lines: int
 

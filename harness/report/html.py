@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 
 from harness.measure import stats
-from harness.report import calibration, dispatch, network, repeated, scorecard, verdict, wording
+from harness.report import calibration, dispatch, network, noise, repeated, scorecard, verdict, wording
 from harness.report.cells import Cell
 from harness.report.chart import charts
 from harness.report.figures import PERCENTILES, Distribution, LevelFigures, Summary
@@ -50,6 +50,7 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             validity=verdict.validity(summary),
             clauses=verdict.comparison(summary),
             unproven=verdict.unproven(summary),
+            noise=list(noise.sentences(summary)),
             charts=charts(summary, cells),
             dispatched=dispatch.sentences(summary),
             floors_of_ttft=network.floors(summary),
@@ -82,7 +83,12 @@ def environment() -> jinja2.Environment:
         "mark": scorecard.mark,
         "metrics": _metrics,
     }
-    environment.globals |= {"objective_value": verdict.value, "figures": repeated.FIGURES, "interval": repeated.interval}
+    environment.globals |= {
+        "objective_value": verdict.value,
+        "figures": repeated.FIGURES,
+        "interval": repeated.interval,
+        "noises": noise.FIGURES,
+    }
     return environment
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure import campaign, slo, stats
 from harness.rates import Rates
-from harness.report import calibration, client, dispatch, join, objectives, quota, repeated, verdict
+from harness.report import calibration, client, dispatch, join, noise, objectives, quota, repeated, verdict
 from harness.report.cells import Cell, of_repetition
 from harness.report.circumstances import Repeated
 from harness.report.compare import compare
@@ -71,6 +71,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         quotas=tuple(quota.sentences(quota.found(run.attempts, manifest.plan, run.marks))),
         covers_s=covers_s,
         variation=campaign.of_one_run(covers_s),
+        noise=noise.figures(cells, scenario.load),
         findings=tuple(run.findings),
         torn_lines=run.torn,
     )
