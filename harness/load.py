@@ -121,7 +121,7 @@ class _Load(Section):
     warmup_s: Annotated[float, Field(ge=0)] = 5.0
     measure_s: Positive = 60.0
     drain_s: Positive = 30.0
-    design: Literal["interleaved", "sequential"] = "interleaved"
+    design: Literal["interleaved", "sequential", "parallel"] = "interleaved"
     repetitions: Whole = 1
     aa: str | None = None
     seed: int = 1

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness import assembly, bundled, credentials, scenario_file
+from harness.cli import parallel
 from harness.cli.child import Child, command
 from harness.cli.grading import grade_run
 from harness.cli.live import Live
@@ -48,6 +49,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     keys = credentials.secrets(loaded.scenario, loaded.folder, os.environ)  # a missing key is found before anything is made
     if metrics:
         _check_free(metrics)
+    parallel.check(loaded, out, processes)
     _preflight(loaded, keys)
     opened = assembly.open_run(loaded, out, datetime.now(UTC))
     try:

@@ -316,6 +316,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     scorer: str | None
     seed: int
+    design: str
     repetitions: int
     peak: str
     endpoints: dict[str, EndpointFigures]

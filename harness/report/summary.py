@@ -52,6 +52,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         verdict=verdict.word(run.findings),
         scorer=None if scenario.grading is None else scenario.grading.scorer,
         seed=manifest.seed,
+        design=scenario.load.design,
         repetitions=scenario.load.repetitions,
         peak=highest.level,
         endpoints={

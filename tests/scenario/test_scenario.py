@@ -257,3 +257,13 @@ def test_what_cannot_be_asked_as_two(changed: dict[str, object], words: str) -> 
     whole = {"name": "t", "endpoints": endpoints, "prompts": {"dataset": "d.jsonl"}, "load": {"levels": [1], "aa": "a"}}
     with pytest.raises(ValidationError, match=words):
         Scenario.model_validate(whole | changed)
+
+
+def test_endpoints_at_once_are_distinct() -> None:
+    """In the parallel design one model at one address under two names would be its own load; in turns it may stand twice."""
+    endpoint = {"model": "m", "base_url": "https://api.example.com/v1"}
+    twice = SMALLEST | {"endpoints": {"a": endpoint, "b": endpoint}, "load": {"levels": [1], "design": "parallel"}}
+    with pytest.raises(ValidationError, match="a and b are the same model at the same address"):
+        Scenario.model_validate(twice)
+    Scenario.model_validate(twice | {"load": {"levels": [1]}})
+    Scenario.model_validate(twice | {"endpoints": {"a": endpoint, "b": {**endpoint, "model": "other"}}})
