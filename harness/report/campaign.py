@@ -111,9 +111,9 @@ def measure(paths: Sequence[Path], *, reprice: Mapping[str, Rates] | None = None
 
 
 def default_folder(paths: Sequence[Path]) -> Path:
-    """Beside the newest run, and named after it."""
+    """Beside the newest run, and named after it; `runs/*_NAME` finds runs of a scenario, and not this."""
     manifest, path = max(((results.read_manifest(path), path) for path in paths), key=lambda each: _began_s(each[0]))
-    return path.parent / f"campaign_{manifest.run_id}"
+    return path.parent / f"campaign_{manifest.scenario['name']}_{manifest.run_id.partition('_')[0]}"
 
 
 def encode(found: Campaign) -> bytes:
