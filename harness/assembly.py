@@ -92,7 +92,10 @@ def open_run(loaded: Loaded, out: Path, now: datetime) -> Opened:
     run = results.create(out, loaded.scenario.name, now)
     config = simulator_config(loaded, run / TRUTH)
     simulator = None if config is None else Simulator(config, run)
-    prepare.write(loaded, run, examples, prices, simulator.urls if simulator else {}, now)
+    urls = dict(simulator.urls) if simulator else {}
+    if loaded.scenario.load.aa in urls:
+        urls[str(loaded.scenario.load.again)] = urls[loaded.scenario.load.aa]
+    prepare.write(loaded, run, examples, prices, urls, now)
     _copy_calibration([loaded.folder, out], run)
     results.point_latest(run)
     return Opened(run, simulator)
@@ -149,9 +152,9 @@ def rates(scenario: Scenario, now: datetime) -> dict[str, Rates | None]:
 
 
 def _candidates(scenario: Scenario) -> tuple[Candidate, ...]:
-    """The simulated endpoints as the simulator's own records."""
+    """The simulated endpoints as the simulator's own records: one that is asked as two is one."""
     return tuple(
         msgspec.convert({"name": name, "model": endpoint.model, **endpoint.simulated.model_dump()}, Candidate)
         for name, endpoint in scenario.endpoints.items()
-        if endpoint.simulated is not None
+        if endpoint.simulated is not None and name != scenario.load.again
     )

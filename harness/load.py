@@ -112,15 +112,30 @@ class Arrivals(Section):
 
 
 class _Load(Section):
-    """`is_open`: requests come on a schedule, whatever the endpoint does."""
+    """`is_open`: requests come on a schedule, whatever the endpoint does.
+
+    aa  an endpoint that is asked as if it were two, and no other one is asked: what differs then is noise
+    """
 
     is_open: ClassVar[bool] = True
     warmup_s: Annotated[float, Field(ge=0)] = 5.0
     measure_s: Positive = 60.0
     drain_s: Positive = 30.0
-    design: Literal["interleaved", "sequential"] = "interleaved"
+    design: Literal["interleaved", "sequential", "parallel"] = "interleaved"
     repetitions: Whole = 1
+    aa: str | None = None
     seed: int = 1
+
+    @property
+    def again(self) -> str | None:
+        """The second name of the endpoint that is asked as two."""
+        return None if self.aa is None else f"{self.aa}-again"
+
+    @model_validator(mode="after")
+    def _in_turns(self) -> Self:
+        if self.aa is not None and self.design != "interleaved":
+            raise mistake(f"A/A in the {self.design} design", "write `design: interleaved`, so that time meets both arms alike")
+        return self
 
 
 class ClosedLoad(_Load):

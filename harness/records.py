@@ -141,6 +141,7 @@ class Block(Frozen, frozen=True):
     concurrency  most requests in flight; in a closed loop always so many
     rate         arrivals a second in an open loop, on average; None in a closed one
     speed        of a trace, as a multiple of its own; None where none is replayed
+    step         blocks of the same step run at once, each with users of its own; None: it runs alone
     """
 
     id: int
@@ -153,6 +154,7 @@ class Block(Frozen, frozen=True):
     repetition: int = 0
     rate: float | None = None
     speed: float | None = None
+    step: int | None = None
 
     @property
     def words(self) -> str:

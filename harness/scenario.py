@@ -271,6 +271,31 @@ class Scenario(Section):
     budget: Budget = Budget()
 
     @model_validator(mode="after")
+    def _asked_as_two(self) -> Self:
+        """An A/A test has one endpoint under two names, also when it is read back from a manifest."""
+        name, again = self.load.aa, self.load.again
+        if name is None or again is None:
+            return self
+        endpoint = self.endpoints.get(name)
+        if endpoint is None:
+            raise mistake(f"load.aa: no endpoint {name!r}", nearest(name, self.endpoints))
+        if self.endpoints.get(again, endpoint) != endpoint:
+            raise mistake(f"load.aa: {again!r} is an endpoint of its own", "give it another name: the second arm is called so")
+        return self.model_copy(update={"endpoints": {name: endpoint, again: endpoint}})
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        """Endpoints that run at once shall not be each other's load."""
+        if self.load.design == "parallel":
+            first: dict[tuple[str | None, str], str] = {}
+            for name, endpoint in self.endpoints.items():
+                other = first.setdefault((endpoint.base_url, endpoint.model), name)
+                if other != name and endpoint.base_url is not None:
+                    what = f"load.design parallel: {other} and {name} are the same model at the same address"
+                    raise mistake(what, "write `design: interleaved`: at once, each would be the other's load")
+        return self
+
+    @model_validator(mode="after")
     def _countable(self) -> Self:
         unpriced = [name for name, endpoint in self.endpoints.items() if endpoint.price is None]
         if self.budget.usd is not None and unpriced:

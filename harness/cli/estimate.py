@@ -82,13 +82,13 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
     answers = {name: _answer(_only(loaded, name), traced, tokens, ttft_ms, gap_ms) for name in scenario.endpoints}
     endpoints = tuple(_of(name, scenario.load, blocks, traced, each, rates[name]) for name, each in answers.items())
     amounts = [each.usd for each in endpoints if each.usd is not None]
-    least_s, cells = plan.seconds(blocks), len({block.cell for block in blocks})
+    least_s, drains = plan.seconds(blocks), plan.drains(blocks)
     return Estimated(
         scenario=scenario.name,
         endpoints=endpoints,
         usd=sum(amounts, Decimal(0)) if amounts else None,
         min_minutes=least_s / 60,
-        max_minutes=(least_s + cells * scenario.load.drain_s) / 60,
+        max_minutes=(least_s + drains * scenario.load.drain_s) / 60,
         assumed=tuple(_assumed(scenario.load, answers)),
     )
 

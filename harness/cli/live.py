@@ -47,7 +47,8 @@ class Live:
 
 def _line(status: dict[str, Any], interrupts: int) -> Text:
     block = status["block"]
-    where = f"{block['endpoint']} at {load_in_words(block['concurrency'], block.get('rate'))}" if block else "starting"
+    names = " + ".join(each["endpoint"] for each in (block, *status["beside"])) if block else ""
+    where = f"{names} at {load_in_words(block['concurrency'], block.get('rate'))}" if block else "starting"
     counts = f"{status['ended']} done, {status['in_flight']} in flight"
     line = (
         f"step {status['number']}/{status['of']}  {status['phase']:<8} {where}  {status['seconds_left']:.0f} s left  {counts}"

@@ -70,6 +70,7 @@ def of_scenario(loaded: Loaded) -> Plan:
     """Its levels, the mean size of its prompts and answers, whether it streams and over TLS; its pace where it is simulated.
 
     A right answer's length is that of the reference or the expected value, and `max_tokens` where the data set has neither.
+    In the parallel design a level is of all endpoints together.
     """
     endpoints = list(loaded.scenario.endpoints.values())
     examples = prepare.sampled(loaded)
@@ -89,7 +90,8 @@ def of_scenario(loaded: Loaded) -> Plan:
         stream=any(each.stream for each in endpoints),
         tls=any((each.base_url or "").startswith("https:") for each in endpoints),
     )
-    return plan._replace(users=_users(loaded.scenario.load, plan.answer_s))
+    at_once = len(endpoints) if loaded.scenario.load.design == "parallel" else 1
+    return plan._replace(users=tuple(at_once * users for users in _users(loaded.scenario.load, plan.answer_s)))
 
 
 def _users(load: Load, answer_s: float) -> tuple[int, ...]:

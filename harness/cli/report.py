@@ -1,4 +1,7 @@
-"""`signoff report RUN`: scorecard, summary, CSV and HTML from a finished run; sends nothing and grades nothing."""
+"""`signoff report RUN...`: scorecard, summary, CSV and HTML from a finished run, or a campaign from several of one scenario.
+
+It sends nothing and grades nothing.
+"""
 
 import sys
 from datetime import UTC, datetime
@@ -8,25 +11,65 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness import assembly, scenario_file
-from harness.errors import ExitCode
+from harness import assembly, results, scenario_file
+from harness.errors import ExitCode, HarnessError, StorageError
 from harness.rates import Rates
-from harness.report import build, console, figures
+from harness.report import build, campaign, campaign_page, console, figures
+from harness.report.campaign import Campaign
 from harness.report.figures import Summary
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run directory; runs/latest is the newest.")],
-    reprice: Annotated[str | None, typer.Option(help="A scenario whose prices replace those of the run.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the scorecard.")] = False,
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="A run directory; runs/latest is the newest. Several are one campaign."),
+    ],
+    reprice: Annotated[str | None, typer.Option(help="A scenario whose prices replace those of the runs.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The campaign's folder; else one beside the newest run.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json or campaign.json.")] = False,
 ) -> ExitCode:
-    """Make the scorecard and the report again from the journals. The same journals and prices give the same bytes."""
-    return show(run, as_json=as_json, rates=None if reprice is None else _stated(reprice))
+    """Make the scorecard and the report again from the journals. The same journals and prices give the same bytes.
+
+    Several runs of one scenario, hours or days apart, report as one campaign, with intervals between runs.
+    """
+    rates = None if reprice is None else _stated(reprice)
+    if len(runs) > 1:
+        return _campaign(runs, out or campaign.default_folder(runs), as_json=as_json, rates=rates)
+    if out is not None:
+        remedy = "drop --out, or name further runs of the same scenario"
+        raise HarnessError("one run is reported in its own folder", where="--out", remedy=remedy)
+    return show(runs[0], as_json=as_json, rates=rates)
 
 
 def _stated(scenario: str) -> dict[str, Rates]:
     found = assembly.rates(scenario_file.load(scenario).scenario, datetime.now(UTC))
     return {name: rates for name, rates in found.items() if rates is not None}
+
+
+def _campaign(runs: list[Path], out: Path, *, as_json: bool, rates: dict[str, Rates] | None) -> ExitCode:
+    found = campaign.measure(runs, reprice=rates)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as failed:
+        remedy = "name a folder that you may write to with --out"
+        raise StorageError(failed.strerror or str(failed), where=str(out), remedy=remedy) from failed
+    encoded = campaign.encode(found)
+    results.write_atomic(out / campaign.JSON, encoded)
+    results.write_atomic(out / campaign.HTML, campaign_page.render(found).encode())
+    if as_json:
+        sys.stdout.buffer.write(encoded)
+    else:
+        campaign_page.show(found, Console(width=console.WIDTH))
+        print(f"\n{out / campaign.HTML}")
+    return _campaign_code(found)
+
+
+def _campaign_code(found: Campaign) -> ExitCode:
+    """As of one run: an objective counts as missed where any run missed it."""
+    held = [each for endpoint in found.endpoints.values() for each in endpoint.levels[endpoint.peak].slo.values()]
+    if any(each.missed for each in held):
+        return ExitCode.SLO_FAILED
+    return ExitCode.NOT_PROVEN if any(each.unknown for each in held) else ExitCode.OK
 
 
 def show(run: Path, *, as_json: bool, rates: dict[str, Rates] | None = None) -> ExitCode:

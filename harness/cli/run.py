@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness import assembly, bundled, credentials, scenario_file
+from harness.cli import parallel
 from harness.cli.child import Child, command
 from harness.cli.grading import grade_run
 from harness.cli.live import Live
@@ -26,13 +27,14 @@ from harness.scenario import Scenario
 from harness.scenario_file import Loaded
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     scenario: Annotated[str, typer.Argument(help="A scenario's folder or file, or the name of a bundled one.")],
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; may be repeated.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the run directory is made.")] = Path("runs"),
     processes: Annotated[int, typer.Option(min=1, help="Load-making processes on this machine.")] = 1,
+    aa: Annotated[str | None, typer.Option(metavar="ENDPOINT", help="Ask this endpoint as two, to see what is noise.")] = None,
     metrics: Annotated[
         str, typer.Option(help="Serve Prometheus on HOST:PORT during the run; '' serves none.")
     ] = "127.0.0.1:9646",
@@ -43,10 +45,11 @@ def run(
 
     Ctrl-C once stops and drains, twice cuts what is in flight; what was measured is kept and reported.
     """
-    loaded = scenario_file.load(scenario, overrides or ())
+    loaded = scenario_file.load(scenario, [*(overrides or ()), *([] if aa is None else [f"load.aa={aa}"])])
     keys = credentials.secrets(loaded.scenario, loaded.folder, os.environ)  # a missing key is found before anything is made
     if metrics:
         _check_free(metrics)
+    parallel.check(loaded, out, processes)
     _preflight(loaded, keys)
     opened = assembly.open_run(loaded, out, datetime.now(UTC))
     try:

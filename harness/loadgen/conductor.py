@@ -18,7 +18,7 @@ from gevent.event import Event
 from harness import results
 from harness.errors import ExitCode, StorageError, worst
 from harness.health import Health
-from harness.loadgen import messages
+from harness.loadgen import messages, plan
 from harness.loadgen.guard import Guard
 from harness.measure.recorder import Totals
 from harness.records import Block, Finding, Manifest
@@ -32,7 +32,7 @@ BEAT_S = 1.0
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Where the run is, for a terminal and the exporter."""
+    """Where the run is, for a terminal and the exporter. `beside` are the blocks that run at the same time as `block`."""
 
     block: Block | None
     number: int
@@ -42,6 +42,7 @@ class Progress(msgspec.Struct, frozen=True):
     in_flight: int
     started: int
     ended: int
+    beside: tuple[Block, ...] = ()
 
 
 class Conductor:
@@ -52,7 +53,7 @@ class Conductor:
         self.health: dict[int, Health] = {}
         self.populated, self.over = Event(), Event()
         self.on_progress: Callable[[Progress], object] | None = None
-        self.population = workers * -(-max(block.concurrency for block in manifest.plan) // workers)
+        self.population = workers * len(plan.lanes(manifest.plan)) * plan.lane_users(manifest.plan, workers)
         self._runner, self._run, self._manifest = runner, run, manifest
         self._workers, self._drain_s = workers, drain_s
         self._state: dict[int, messages.Interval] = {}
@@ -68,6 +69,7 @@ class Conductor:
         self._began = time.monotonic()
         self._step = 0
         self._block: Block | None = None
+        self._beside: tuple[Block, ...] = ()
         self._ends_at = 0.0
         self._phase = "starting"
         messages.listen(runner, messages.HELLO, messages.Hello, self._on_hello)
@@ -147,14 +149,15 @@ class Conductor:
 
     def _blocks(self) -> None:
         before: Block | None = None
-        for block in self._manifest.plan:
+        for step in plan.steps(self._manifest.plan):
+            block = step[0]
             if before is not None and before.cell != block.cell:
                 self._drain()
             if self._stop.is_set():
                 return
-            self._block, self._phase = block, block.phase
+            self._block, self._beside, self._phase = block, step[1:], block.phase
             self._ends_at = time.monotonic() + block.seconds
-            self._tell(messages.OPEN, messages.Open(block))
+            self._tell(messages.OPEN, messages.Open(step))
             self._stop.wait(block.seconds)
             before = block
 
@@ -275,7 +278,8 @@ class Conductor:
         state = self._state.values()
         return Progress(
             block=self._block,
-            number=0 if self._block is None else self._block.id + 1,
+            beside=self._beside,
+            number=0 if self._block is None else self._block.id + 1 + len(self._beside),
             of=len(self._manifest.plan),
             phase=self._phase,
             seconds_left=max(0.0, self._ends_at - time.monotonic()) if self._ends_at else 0.0,

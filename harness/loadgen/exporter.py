@@ -182,9 +182,11 @@ def _position(progress: Progress) -> Iterator[Metric]:
     block = progress.block
     if block is None:
         return
-    where = Cell(block.endpoint, block.level, progress.phase)
-    at_work = [(where, block.concurrency)] if progress.phase == block.phase else []
+    blocks = (block, *progress.beside)
+    is_open = progress.phase == block.phase
+    at_work = [(Cell(each.endpoint, each.level, progress.phase), each.concurrency) for each in blocks if is_open]
     yield _per_cell(GaugeMetricFamily, "active_users", "Users that send requests now; none while a block drains.", at_work)
+    where = Cell(" + ".join(each.endpoint for each in blocks), block.level, progress.phase)  # workers count all they have
     in_flight = [(where, progress.in_flight)]
     yield _per_cell(GaugeMetricFamily, "in_flight_requests", "Requests that were sent and have not ended.", in_flight)
 

@@ -91,7 +91,7 @@ class Member:
         self._say(messages.READY, messages.Ready(setup.index))
 
     def _open(self, order: messages.Open) -> None:
-        self._at_work.open(order.block)
+        self._at_work.open(order.blocks)
 
     def _close(self, order: messages.Order) -> None:
         """Stop starting requests; answer when all that were in flight are in the journal."""

@@ -31,7 +31,9 @@ class Ready(Frozen, frozen=True):
 
 
 class Open(Frozen, frozen=True):
-    block: Block
+    """The blocks that run from now on, at once."""
+
+    blocks: tuple[Block, ...]
 
 
 class Order(Frozen, frozen=True):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from harness.load import ClosedLoad, Load, OpenLoad, ReplayLoad
@@ -10,52 +11,93 @@ from harness.scenario import Scenario
 from harness.workload.trace_row import Traced
 
 
-def build(scenario: Scenario, traced: Sequence[Traced] = ()) -> tuple[Block, ...]:
-    """Blocks in the order in which they run. `traced` is the trace of a replay.
-
-    A cell is one endpoint at one level in one repetition: a warm-up block, then a measure block, with no stop between. In the
-    `interleaved` design each repetition holds every cell once, in an order drawn from the seed, so that a drift of the
-    machine or the network meets every endpoint alike; `sequential` goes endpoint by endpoint, level by level.
-    """
-    load = scenario.load
-    draw = random.Random(load.seed)
-    cells = []
-    for repetition in range(load.repetitions):
-        of_this = [(endpoint, level, repetition) for endpoint in scenario.endpoints for level in load.levels]
-        if load.design == "interleaved":
-            draw.shuffle(of_this)
-        cells += of_this
-    if load.design == "sequential":
-        order = list(scenario.endpoints)
-        cells.sort(key=lambda cell: (order.index(cell[0]), cell[1], cell[2]))
-    blocks: list[Block] = []
-    for number, (endpoint, level, repetition) in enumerate(cells):
-        at = _level(load, level, traced)
-        for phase, seconds in ((Phase.WARMUP, load.warmup_s), (Phase.MEASURE, at.measure_s)):
-            if seconds > 0:
-                blocks.append(
-                    Block(
-                        id=len(blocks),
-                        cell=number,
-                        endpoint=endpoint,
-                        level=at.name,
-                        concurrency=at.users,
-                        phase=phase,
-                        seconds=seconds,
-                        repetition=repetition,
-                        rate=at.rate,
-                        speed=at.speed,
-                    )
-                )
-    return tuple(blocks)
-
-
 class _Level(NamedTuple):
     name: str
     measure_s: float
     users: int
     rate: float | None = None
     speed: float | None = None
+
+
+def build(scenario: Scenario, traced: Sequence[Traced] = ()) -> tuple[Block, ...]:
+    """Blocks in the order in which they run. `traced` is the trace of a replay.
+
+    A cell is one endpoint at one level in one repetition: a warm-up block, then a measure block, with no stop between. In the
+    `interleaved` design each repetition holds every cell once, in an order drawn from the seed, so that a drift of the
+    machine or the network meets every endpoint alike; `sequential` goes endpoint by endpoint, level by level. In the `parallel`
+    design all endpoints run at once: the order of levels is drawn, and the blocks of one phase are one step.
+    """
+    load = scenario.load
+    blocks: list[Block] = []
+    cells = 0
+    for number, group in enumerate(_groups(load, list(scenario.endpoints))):
+        level, repetition = group[0][1:]
+        at = _level(load, level, traced)
+        for phase, seconds in ((Phase.WARMUP, load.warmup_s), (Phase.MEASURE, at.measure_s)):
+            step = 2 * number + (phase is Phase.MEASURE) if load.design == "parallel" else None
+            for cell, (endpoint, _, _) in enumerate(group, cells):
+                if seconds > 0:
+                    blocks.append(_block(len(blocks), cell, endpoint, at, phase, seconds, repetition, step))
+        cells += len(group)
+    return tuple(blocks)
+
+
+def _groups(load: Load, endpoints: Sequence[str]) -> list[list[tuple[str, float, int]]]:
+    """What runs at once, in the order of the plan: (endpoint, level, repetition)."""
+    draw = random.Random(load.seed)
+    groups = []
+    for repetition in range(load.repetitions):
+        if load.design == "parallel":
+            of_this = [[(endpoint, level, repetition) for endpoint in endpoints] for level in load.levels]
+        else:
+            of_this = [[(endpoint, level, repetition)] for endpoint in endpoints for level in load.levels]
+        if load.design != "sequential":
+            draw.shuffle(of_this)
+        groups += of_this
+    if load.design == "sequential":
+        groups.sort(key=lambda group: (endpoints.index(group[0][0]), *group[0][1:]))
+    return groups
+
+
+def _block(  # noqa: PLR0913, PLR0917 - one parameter per field
+    number: int, cell: int, endpoint: str, at: _Level, phase: Phase, seconds: float, repetition: int, step: int | None
+) -> Block:
+    return Block(
+        id=number,
+        cell=cell,
+        endpoint=endpoint,
+        level=at.name,
+        concurrency=at.users,
+        phase=phase,
+        seconds=seconds,
+        repetition=repetition,
+        rate=at.rate,
+        speed=at.speed,
+        step=step,
+    )
+
+
+def steps(plan: Sequence[Block]) -> list[tuple[Block, ...]]:
+    """What runs at once, in order: one block, or those of one step."""
+    return [
+        tuple(step) for _, step in groupby(plan, key=lambda block: ("alone", block.id) if block.step is None else block.step)
+    ]
+
+
+def lanes(plan: Sequence[Block]) -> tuple[str, ...]:
+    """The endpoints that have users of their own because they run at once; one nameless lane where none do."""
+    widest = max(steps(plan), key=len)
+    return tuple(block.endpoint for block in widest) if len(widest) > 1 else ("",)
+
+
+def lane_users(plan: Sequence[Block], workers: int) -> int:
+    """How many users each worker keeps for each lane."""
+    return -(-max(block.concurrency for block in plan) // workers)
+
+
+def drains(plan: Sequence[Block]) -> int:
+    """How often the plan waits for all that is in flight: after each cell, or those that run at once."""
+    return len({step[0].cell for step in steps(plan)})
 
 
 def _level(load: Load, level: float, traced: Sequence[Traced]) -> _Level:
@@ -79,7 +121,7 @@ def trace_s(load: ReplayLoad, traced: Sequence[Traced]) -> float:
 
 def seconds(plan: tuple[Block, ...]) -> float:
     """How long the plan takes at least: drains come on top."""
-    return sum(block.seconds for block in plan)
+    return sum(max(block.seconds for block in step) for step in steps(plan))
 
 
 def share(users: int, worker: int, workers: int) -> int:

@@ -29,9 +29,9 @@ class ReplayUser(User):
         assert worker is not None, "users are spawned after the worker is ready"
         try:
             while True:
-                turn = worker.turns.turn(seat.number)
+                turn = seat.turns.turn(seat.number)
                 if turn is None:
-                    worker.turns.wait(seat.number)
+                    seat.turns.wait(seat.number)
                     continue
                 pause = worker.attempt(seat, turn)
                 while worker.drain.backlog > CROWDED:  # decoding is behind: more answers would wait, and fill the memory

@@ -9,10 +9,11 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -20,7 +21,7 @@ from harness.credentials import Secrets
 from harness.errors import StorageError
 from harness.health import Health
 from harness.load import ClosedLoad
-from harness.loadgen import attempt, schedule
+from harness.loadgen import attempt, plan, schedule
 from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
@@ -28,7 +29,6 @@ from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.loadgen.gate import Gate, Turn, Turns
 from harness.loadgen.health import Watch, findings
 from harness.loadgen.limiter import Limiter
-from harness.loadgen.plan import share
 from harness.loadgen.port import Port
 from harness.loadgen.ration import Ration
 from harness.loadgen.resolver import Resolver
@@ -64,9 +64,12 @@ COLLECT_AFTER = 5_000  # container objects: a pause of 2 ms; requests that begin
 
 @dataclass
 class Seat:
-    """One simulated user: its number on this worker, its way out per endpoint, its place in the order of examples."""
+    """One simulated user: its number in its lane on this worker, where it gets its turns from, its way out per endpoint, its
+    place in the order of examples.
+    """
 
     number: int
+    turns: Turns
     transports: dict[str, Transport] = field(default_factory=dict)
     cell: int = -1
     taken: int = 0
@@ -88,9 +91,11 @@ class Worker:
         self.closed = False
         self._index, self._count = index, count
         self._load, self._plan = scenario.load, manifest.plan
-        self._gate = Gate(self.drain.wake)
-        self._dispatcher = Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, LINE_FULL))
-        self.turns: Turns = self._dispatcher if self._load.is_open else self._gate
+        self._lanes = plan.lanes(manifest.plan)
+        self._lane_users = plan.lane_users(manifest.plan, count)
+        self._gates = [Gate(self.drain.wake) for _ in self._lanes]
+        self._dispatchers = [Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, LINE_FULL)) for _ in self._lanes]
+        self._turns: Sequence[Turns] = self._dispatchers if self._load.is_open else self._gates
         self._calls, self._seed = calls, manifest.seed
         folder = Path(manifest.dataset["folder"])
         self._ports = {
@@ -105,7 +110,7 @@ class Worker:
         self._finished: list[tuple[AttemptStart, AttemptEnd, Values]] = []
         self._resolver = Resolver(lambda found: self._write(self._journal, found))
         self._windows: dict[int, Window] = {}
-        self._block: Block | None = None
+        self._blocks: tuple[Block, ...] = ()
         self._seats = 0
         self._journal = LineLog(run / f"journal-{index:03d}.jsonl")
         self._answers = LineLog(run / f"answers-{index:03d}.jsonl")
@@ -124,25 +129,32 @@ class Worker:
 
     # blocks ----------------------------------------------------------------------------------------------------------
 
-    def open(self, block: Block) -> None:
-        """Enter a block: this worker's share of its users, or of its arrivals, from now on."""
+    def open(self, blocks: tuple[Block, ...]) -> None:
+        """Enter the blocks of a step: this worker's share of their users, or of their arrivals, from now on."""
         self.close()
         for ration in self._rations.values():
             ration.resume()
         _calm_collector()
-        self._block = block
-        users = share(block.concurrency, self._index, self._count)
-        now_ns = self._mark(block, "open", users)
+        self._blocks = blocks
+        users = [plan.share(block.concurrency, self._index, self._count) for block in blocks]
+        now_ns = self._mark("open", zip(blocks, users, strict=True))
+        for block, of_it in zip(blocks, users, strict=True):
+            self._begin(block, of_it, now_ns)
+
+    def _begin(self, block: Block, users: int, now_ns: int) -> None:
+        """An endpoint that runs beside others has a lane of its own: a slow one keeps no user of another waiting."""
+        lane = self._lanes.index(block.endpoint) if len(self._lanes) > 1 else 0
+        gate, dispatcher = self._gates[lane], self._dispatchers[lane]
         if block.phase is Phase.MEASURE:
             self._windows[block.cell] = Window(now_ns, None)
         if not isinstance(self._load, ClosedLoad):
             upcoming = schedule.share(self._load, self._plan, block, self._calls.traced, self._index, self._count)
-            self._dispatcher.open(block, now_ns, users, upcoming)
-            self.drain.each_tick(self._dispatcher.tick)
+            dispatcher.open(block, now_ns, users, upcoming)
+            self.drain.each_tick(dispatcher.tick)
         else:
-            self._gate.open(block, [now_ns + late_ns for late_ns in self._starts_ns(self._load, block, users)])
-            self.drain.each_tick(self._gate.tick)
-            self._gate.tick(now_ns)
+            gate.open(block, [now_ns + late_ns for late_ns in self._starts_ns(self._load, block, users)])
+            self.drain.each_tick(gate.tick)
+            gate.tick(now_ns)
 
     def _starts_ns(self, load: ClosedLoad, block: Block, users: int) -> list[int]:
         """When each user of this worker begins a cell, after its opening: at random, for in step they would stay in step."""
@@ -152,14 +164,19 @@ class Worker:
         return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
 
     def close(self) -> None:
-        """Leave the block: nobody starts another request, but for those that an open loop had due."""
-        self.turns.close(time.monotonic_ns())
-        block, self._block = self._block, None
-        if block is None:
+        """Leave the blocks: nobody starts another request, but for those that an open loop had due."""
+        self._close_turns()
+        blocks, self._blocks = self._blocks, ()
+        if not blocks:
             return
-        now_ns = self._mark(block, "close", 0)
-        if block.phase is Phase.MEASURE:
-            self._windows[block.cell] = Window(self._windows[block.cell].open_ns, now_ns)
+        now_ns = self._mark("close", [(block, 0) for block in blocks])
+        for block in blocks:
+            if block.phase is Phase.MEASURE:
+                self._windows[block.cell] = Window(self._windows[block.cell].open_ns, now_ns)
+
+    def _close_turns(self) -> None:
+        for turns in self._turns:
+            turns.close(time.monotonic_ns())
 
     def cut(self, *, at_limit: bool) -> None:
         """What is still in flight ends as cancelled, with what was seen; at the drain limit it counts against the endpoint.
@@ -173,21 +190,24 @@ class Worker:
             exchange.end(Ending.CANCELLED, time.monotonic_ns(), attempt.DRAIN_LIMIT if at_limit else "cut by the user")
 
     def drop_waiting(self, why: str) -> None:
-        for arrival in self._dispatcher.drop():
-            self._drop(arrival, why)
+        for dispatcher in self._dispatchers:
+            for arrival in dispatcher.drop():
+                self._drop(arrival, why)
 
-    def _mark(self, block: Block, edge: str, users: int) -> int:
-        """Samples of this process end exactly where blocks do."""
+    def _mark(self, edge: Literal["open", "close"], users: Iterable[tuple[Block, int]]) -> int:
+        """Samples of this process end exactly where blocks do; blocks of one step begin and end together."""
         sample = self._watch.sample(self.in_flight)
         self._write(self._journal, sample)
-        self._write(self._journal, BlockMark(block=block.id, edge=edge, at_ns=sample.at_ns, users=users))  # type: ignore[arg-type]
+        for block, of_it in users:
+            self._write(self._journal, BlockMark(block=block.id, edge=edge, at_ns=sample.at_ns, users=of_it))
         return sample.at_ns
 
     # attempts --------------------------------------------------------------------------------------------------------
 
     def seat(self) -> Seat:
+        lane, number = divmod(self._seats, self._lane_users) if len(self._lanes) > 1 else (0, self._seats)
         self._seats += 1
-        return Seat(self._seats - 1)
+        return Seat(number, self._turns[lane])
 
     def leave(self, seat: Seat) -> None:
         for transport in seat.transports.values():
@@ -322,12 +342,12 @@ class Worker:
 
     def _stop_storing(self, failed: StorageError) -> None:
         self.storage = self.storage or str(failed)
-        self.turns.close(time.monotonic_ns())
+        self._close_turns()
 
     @property
     def is_idle(self) -> bool:
         """Nothing is in flight, and nothing waits to be sent."""
-        return self.in_flight == 0 and self.turns.is_idle
+        return self.in_flight == 0 and all(turns.is_idle for turns in self._turns)
 
     # how it is ---------------------------------------------------------------------------------------------------------
 

@@ -139,6 +139,17 @@ def split(means: ArrayLike, counts: ArrayLike, variances: ArrayLike) -> Split:
     return Split(runs, within, between, between / of_a_mean if of_a_mean else None, p, None)
 
 
+def of_one_run(covers_s: float) -> str | None:
+    """What a run that measured for so long, from its first window to its last, cannot show; None from a day on."""
+    if covers_s > DAY_S:
+        return None
+    length = f"{covers_s:.0f} s" if covers_s < 60 else f"{covers_s / 60:.1f} min"
+    if covers_s > HOUR_S:
+        length = f"{covers_s / HOUR_S:.1f} h"
+    varies = "by day" if covers_s > HOUR_S else "by hour and day"
+    return f"This run covers {length}, and providers vary {varies}: run it again at other times, then `signoff report RUN...`"
+
+
 def coverage(began_s: Sequence[float]) -> Coverage:
     """How the starts of the runs (Unix seconds) lie in time."""
     starts = _finite(began_s)

@@ -27,16 +27,32 @@ HTML, SCORECARD, JOINED, HLOG = "report.html", "scorecard.csv", "joined.csv", "h
 
 @dataclass(frozen=True)
 class Built:
-    """What was made of a run: its figures, and the folder that now holds them."""
+    """What was made of a run in this folder: its figures, and the cells that they are of."""
 
     path: Path
     run: Run
     frame: pd.DataFrame
+    cells: tuple[Cell, ...]
     summary: Summary
 
 
 def build(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Built:
-    """Read the run, make every figure, and write summary.json, scorecard.csv, joined.csv, histograms.hlog and report.html.
+    """Make every figure of a run, and write summary.json, scorecard.csv, joined.csv, histograms.hlog and report.html."""
+    built = measure(run_dir, reprice=reprice)
+    files = {
+        results.SUMMARY: encode(built.summary),
+        SCORECARD: scorecard.as_csv(scorecard.rows(built.summary)).encode(),
+        JOINED: csv_text(list(built.frame.columns), built.frame.itertuples(index=False)).encode(),
+        HLOG: _hlog(built.run, built.cells).encode(),
+        HTML: html.render(built.summary, built.cells).encode(),
+    }
+    for name, data in files.items():
+        results.write_atomic(run_dir / name, data)
+    return built
+
+
+def measure(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Built:
+    """Every figure of a run, and nothing written.
 
     reprice  prices by endpoint that replace those frozen into the manifest
     Raises HarnessError for a price of an endpoint that the run has not, InvalidRunError for a run without a measure phase.
@@ -46,22 +62,12 @@ def build(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Built
     rates = _rates(run, reprice or {})
     scenario = Scenario.model_validate(run.manifest.scenario)
     frame = join.frame(run, rates, graded=scenario.grading is not None)
-    measured = list(cells(run, frame))
+    measured = tuple(cells(run, frame))
     if not measured:
         raise InvalidRunError("the plan has no measure phase: nothing to report", where=str(run_dir))
     unsteady = steadiness.findings({cell.words: cell.steady for cell in measured})
     run = replace(run, findings=[*run.findings, *unsteady])
-    figures = summary.summarise(run, scenario, measured, rates)
-    files = {
-        results.SUMMARY: encode(figures),
-        SCORECARD: scorecard.as_csv(scorecard.rows(figures)).encode(),
-        JOINED: csv_text(list(frame.columns), frame.itertuples(index=False)).encode(),
-        HLOG: _hlog(run, measured).encode(),
-        HTML: html.render(figures, measured).encode(),
-    }
-    for name, data in files.items():
-        results.write_atomic(run_dir / name, data)
-    return Built(path=run_dir, run=run, frame=frame, summary=figures)
+    return Built(run_dir, run, frame, measured, summary.summarise(run, scenario, measured, rates))
 
 
 def _rates(run: Run, reprice: Mapping[str, Rates]) -> dict[str, Rates | None]:

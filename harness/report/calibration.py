@@ -112,23 +112,39 @@ def _highest(manifest: Manifest) -> list[Block]:
 
 
 def _in_flight(run: Run, highest: Sequence[Block]) -> int:
-    """Users of a closed loop; of an open one, which may need few of its many, the most requests in flight at once."""
+    """Users of a closed loop; of an open one, which may need few of its many, the most requests in flight at once.
+
+    Of all endpoints that ran at once.
+    """
+    users = sum(block.concurrency for block in _at_once(highest)[0])
     if highest[0].rate is None:
-        return highest[0].concurrency
+        return users
     by_worker: Counter[int] = Counter()
     for worker, sample in run.health:
         by_worker[worker] = max(by_worker[worker], sample.in_flight)
-    return min(highest[0].concurrency, max(1, by_worker.total()))
+    return min(users, max(1, by_worker.total()))
 
 
 def _busiest(run: Run, highest: Sequence[Block]) -> list[tuple[float, float | None]]:
-    """Chunks/s of one load process and the part of a core that it used, of each endpoint at the highest level."""
+    """Chunks/s of one load process and the part of a core that it used, of each endpoint at the highest level.
+
+    Endpoints that ran at once are one load, and had the same processes.
+    """
     watched, rates = client.watched(run), chunk_rates(run)
+    groups = {tuple((block.endpoint, block.level) for block in blocks): None for blocks in _at_once(highest)}
     return [
-        (rates[cell] / run.manifest.workers, client.figures(watched[cell]).cpu_ratio)
-        for cell in {(block.endpoint, block.level): None for block in highest}
-        if cell in rates
+        (sum(rates[cell] for cell in known) / run.manifest.workers, client.figures(watched[known[0]]).cpu_ratio)
+        for known in ([cell for cell in group if cell in rates] for group in groups)
+        if known
     ]
+
+
+def _at_once(highest: Sequence[Block]) -> list[list[Block]]:
+    """The blocks of one step together, any other one by itself."""
+    steps: dict[tuple[int | None, int | None], list[Block]] = defaultdict(list)
+    for block in highest:
+        steps[block.step, block.id if block.step is None else None].append(block)
+    return list(steps.values())
 
 
 def _level(found: Calibration, users: int) -> LevelCalibration:

@@ -5,7 +5,8 @@ the measure window, whenever it began.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import pandas as pd
 
@@ -80,6 +81,24 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
             watched=watched[endpoint, level],
             steady=steadiness.figures(run, rows, _blocks(measuring, endpoint, level)),
         )
+
+
+def of_repetition(run: Run, cell: Cell, number: int) -> Cell:
+    """The part of a cell that one repetition is; of the load processes, and of how steady it was, only the cell knows."""
+    windows = Windows(run.manifest.plan, run.marks)
+    rows = cell.rows[cell.rows["repetition"] == number]
+    began = measured(rows)
+    measuring = [each for each in run.manifest.plan if each.phase is Phase.MEASURE and each.repetition == number]
+    spans = [windows.of_block(block.id) for block in _blocks(measuring, cell.endpoint, cell.level)]
+    lengths_s = [fmean(span.close_ns - span.open_ns for _, span in each) / 1e9 for each in spans if each]
+    return replace(
+        cell,
+        rows=rows,
+        measured=began,
+        window_s=sum(lengths_s) if lengths_s else None,
+        metrics=_metrics(run, began[began["kind"] == OK]),
+        steady=(),
+    )
 
 
 def _blocks(measuring: Sequence[Block], endpoint: str, level: str) -> list[Block]:

@@ -83,3 +83,54 @@ class Steady(msgspec.Struct, frozen=True, kw_only=True):
     little_gap_ratio: float | None
     latency_change_percent: float | None
     words: str
+
+
+class Repeated(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of one endpoint at one level, measured again and again: in the repetitions of a run, or in several runs.
+
+    n, missing     looks that have the figure, and that have not; `values` are in the order of the looks, None where missing
+    mean           over looks, each of which counts once, however many requests it had
+    deviation      standard deviation between looks
+    interval       95 % interval of the mean, Student's t over looks
+    between_ratio  0..1: how much of the variance of one look's figure lies between looks and not in the requests of a look;
+                   where it is near 1 a longer look does not help, more looks do
+    p              the chance that looks which are all alike differ as much
+    """
+
+    n: int
+    missing: int
+    values: tuple[float | None, ...]
+    mean: float | None
+    deviation: float | None
+    interval: tuple[float, float] | None
+    between_ratio: float | None
+    p: float | None
+    reason: dict[str, str] = {}
+
+
+class NoiseFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of an endpoint that was asked as two, paired by example.
+
+    n, units    examples that both arms answered, and the clusters that they come in
+    difference  of the first arm's mean minus the second's
+    half_width  of its interval; the intervals of one level hold together at 95 %
+    passes      whether the interval holds 0: where it does not, more than chance made the arms differ
+    floor       the smallest difference that means something: half_width, and |difference| more where it does not pass
+    """
+
+    n: int
+    units: int
+    difference: float | None
+    half_width: float | None
+    passes: bool | None
+    floor: float | None
+    reason: dict[str, str] = {}
+
+
+class Noise(msgspec.Struct, frozen=True, kw_only=True):
+    """An A/A test: `levels` has the figures `ttft_s`, `tpot_s`, `e2e_s`, `success` and `usd_per_task` of each level."""
+
+    endpoint: str
+    again: str
+    confidence: float
+    levels: dict[str, dict[str, NoiseFigure]]

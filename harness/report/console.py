@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import calibration, dispatch, network, scorecard, verdict, wording
+from harness.report import calibration, dispatch, network, noise, repeated, scorecard, verdict, wording
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
 
@@ -28,6 +28,9 @@ def show(summary: Summary, console: Console) -> None:
     for line in (
         *verdict.objectives(summary),
         verdict.sentence(summary),
+        *([] if summary.variation is None else [summary.variation]),
+        *noise.sentences(summary),
+        *repeated.sentences(summary),
         *dispatch.sentences(summary),
         *summary.quotas,
         *network.notable(summary),

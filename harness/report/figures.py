@@ -10,7 +10,7 @@ import msgspec
 
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
-from harness.report.circumstances import CalibrationFigures, ClientFigures, Steady
+from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, Steady
 
 SUMMARY_VERSION = 1
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -210,7 +210,10 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint at one level, over all repetitions: a cell. `rate` and `dispatch` are of open loops, else None."""
+    """One endpoint at one level, over all repetitions: a cell. `rate` and `dispatch` are of open loops, else None.
+
+    repetitions  every figure of `report.repeated` over the repetitions; empty where there is one
+    """
 
     concurrency: int
     rate: float | None
@@ -234,6 +237,7 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens
     client: ClientFigures
     slo: tuple[ObjectiveResult, ...]
+    repetitions: dict[str, Repeated] = {}
     reason: dict[str, str] = {}
 
     @property
@@ -298,6 +302,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict  `VALID`, or `INVALID(...)` with the codes of the findings that say so
     quotas   what the load met of rate limits, in sentences
+    covers_s from the first measure window to the end of the last; `variation` says what that cannot show, if anything
+    noise    of a run that asked one endpoint as two
     """
 
     v: int = SUMMARY_VERSION
@@ -310,6 +316,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     scorer: str | None
     seed: int
+    design: str
     repetitions: int
     peak: str
     endpoints: dict[str, EndpointFigures]
@@ -317,6 +324,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[LookUp, ...]
     calibration: CalibrationFigures
     quotas: tuple[str, ...]
+    covers_s: float
+    variation: str | None
+    noise: Noise | None
     findings: tuple[Finding, ...]
     torn_lines: int
 

@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 
 from harness.measure import stats
-from harness.report import calibration, dispatch, network, scorecard, verdict, wording
+from harness.report import calibration, dispatch, network, noise, repeated, scorecard, verdict, wording
 from harness.report.cells import Cell
 from harness.report.chart import charts
 from harness.report.figures import PERCENTILES, Distribution, LevelFigures, Summary
@@ -40,7 +40,7 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
     """The whole page. The same summary and cells give the same text."""
     style = resources.files(__package__).joinpath(_STYLE).read_text("utf-8")
     return (
-        _environment()
+        environment()
         .get_template(_TEMPLATE)
         .render(
             summary=summary,
@@ -50,6 +50,7 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             validity=verdict.validity(summary),
             clauses=verdict.comparison(summary),
             unproven=verdict.unproven(summary),
+            noise=list(noise.sentences(summary)),
             charts=charts(summary, cells),
             dispatched=dispatch.sentences(summary),
             floors_of_ttft=network.floors(summary),
@@ -63,7 +64,7 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Strict about names, and escaping whatever the template's name."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, ""),
@@ -82,7 +83,12 @@ def _environment() -> jinja2.Environment:
         "mark": scorecard.mark,
         "metrics": _metrics,
     }
-    environment.globals |= {"objective_value": verdict.value}
+    environment.globals |= {
+        "objective_value": verdict.value,
+        "figures": repeated.FIGURES,
+        "interval": repeated.interval,
+        "noises": noise.FIGURES,
+    }
     return environment
 
 

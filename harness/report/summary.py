@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import msgspec
 import pandas as pd
 
-from harness.measure import slo, stats
+from harness.measure import campaign, slo, stats
 from harness.rates import Rates
-from harness.report import calibration, client, dispatch, join, objectives, quota, verdict
-from harness.report.cells import Cell
+from harness.report import calibration, client, dispatch, join, noise, objectives, quota, repeated, verdict
+from harness.report.cells import Cell, of_repetition
+from harness.report.circumstances import Repeated
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
 from harness.report.figures import (
@@ -38,7 +39,8 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
     """Every figure of the run. `cells` as `report.cells.cells` gives them, priced at `rates`."""
     manifest = run.manifest
     targets = [slo.parse(text, scenario.load.view) for text in scenario.slo]
-    levels = {(cell.endpoint, cell.level): _level(cell, targets, rates.get(cell.endpoint), manifest.seed) for cell in cells}
+    levels = {(cell.endpoint, cell.level): _whole(run, cell, targets, rates.get(cell.endpoint)) for cell in cells}
+    covers_s = calibration.windows(run).covers_s()
     highest = max(cells, key=lambda cell: cell.load)
     return Summary(
         run_id=manifest.run_id,
@@ -50,6 +52,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         verdict=verdict.word(run.findings),
         scorer=None if scenario.grading is None else scenario.grading.scorer,
         seed=manifest.seed,
+        design=scenario.load.design,
         repetitions=scenario.load.repetitions,
         peak=highest.level,
         endpoints={
@@ -67,9 +70,27 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         names=look_ups(run.resolved),
         calibration=calibration.figures(run),
         quotas=tuple(quota.sentences(quota.found(run.attempts, manifest.plan, run.marks))),
+        covers_s=covers_s,
+        variation=campaign.of_one_run(covers_s),
+        noise=noise.figures(cells, scenario.load),
         findings=tuple(run.findings),
         torn_lines=run.torn,
     )
+
+
+def _whole(run: Run, cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None) -> LevelFigures:
+    """The figures of a cell, and what they are over its repetitions."""
+    figures = _level(cell, targets, rates, run.manifest.seed)
+    return msgspec.structs.replace(figures, repetitions=_repetitions(run, cell, targets, rates))
+
+
+def _repetitions(run: Run, cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None) -> dict[str, Repeated]:
+    planned = {each.repetition for each in run.manifest.plan if (each.endpoint, each.level) == (cell.endpoint, cell.level)}
+    if len(planned) < 2:
+        return {}
+    parts = [of_repetition(run, cell, number) for number in sorted(planned)]
+    seed = run.manifest.seed
+    return repeated.over([repeated.looks(part, _level(part, targets, rates, seed)) for part in parts], "repetition")
 
 
 def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, seed: int) -> LevelFigures:

@@ -54,6 +54,15 @@ class Windows:
         """Every worker that closed this block, with its span."""
         return self._by_block.get(block, [])
 
+    def covers_s(self) -> float:
+        """From the first window's opening to the last one's end, at the worker that saw most of it."""
+        by_worker: dict[int, list[Span]] = defaultdict(list)
+        for spans in self._by_block.values():
+            for worker, span in spans:
+                by_worker[worker].append(span)
+        lengths_ns = [max(each.close_ns for each in own) - min(each.open_ns for each in own) for own in by_worker.values()]
+        return max(lengths_ns, default=0) / 1e9
+
     def seconds(self) -> Mapping[tuple[str, str], float]:
         """Total window of each (endpoint, level) in seconds: over blocks the sum, within a block the mean of its workers."""
         total: dict[tuple[str, str], float] = defaultdict(float)

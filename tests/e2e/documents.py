@@ -16,7 +16,16 @@ from harness.cli.app import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_FILES = ("manifest.json", "summary.json", "scorecard.csv", "joined.csv", "report.html", "histograms.hlog", "scores.jsonl")
-RUN_FILES += ("journal-000.jsonl", "answers-000.jsonl", "truth.jsonl", "simulator.json", "locust.log", "calibration.json")
+RUN_FILES += (
+    "journal-000.jsonl",
+    "answers-000.jsonl",
+    "truth.jsonl",
+    "simulator.json",
+    "locust.log",
+    "calibration.json",
+    "campaign.json",
+    "campaign.html",
+)
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")

@@ -47,3 +47,22 @@ def test_shares_add_up(users: int, workers: int) -> None:
     shares = [plan.share(users, worker, workers) for worker in range(workers)]
     assert users == sum(shares)
     assert max(shares) - min(shares) <= 1
+
+
+def test_parallel_runs_every_endpoint_at_once() -> None:
+    """One step for each phase of each level, with a block and a cell for each endpoint; a step takes as long as one block."""
+    blocks = plan.build(scenario(design="parallel"))
+    steps = plan.steps(blocks)
+    assert list(range(len(blocks))) == [block.id for block in blocks]
+    assert [["a", "b", "c"]] * 12 == [[block.endpoint for block in step] for step in steps]
+    assert [1] * 12 == [len({(block.level, block.phase, block.repetition) for block in step}) for step in steps]
+    assert [[block.cell for block in step] for step in steps[::2]] == [[block.cell for block in step] for step in steps[1::2]]
+    assert (18, 18.0, 6) == (len({block.cell for block in blocks}), plan.seconds(blocks), plan.drains(blocks))
+
+
+def test_endpoints_at_once_have_lanes_of_their_own() -> None:
+    """Each lane has as many users on each worker as the highest level may need there; one at a time need no lanes."""
+    blocks = plan.build(scenario(design="parallel"))
+    assert (("a", "b", "c"), 2) == (plan.lanes(blocks), plan.lane_users(blocks, workers=3))
+    assert ("",) == plan.lanes(plan.build(scenario()))
+    assert all(len(step) == 1 for step in plan.steps(plan.build(scenario())))

@@ -180,3 +180,23 @@ def test_lists_that_are_no_pairs_are_refused() -> None:
         campaign.noise_floor([1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="1 units for 2 figures"):
         campaign.noise_floor([1.0, 2.0], [1.0, 2.0], units=[0])
+
+
+@pytest.mark.parametrize(
+    ("covers_s", "words"),
+    [
+        (53.6, "This run covers 54 s, and providers vary by hour and day"),
+        (90.0, "This run covers 1.5 min, and providers vary by hour and day"),
+        (5400.0, "This run covers 1.5 h, and providers vary by day"),
+    ],
+)
+def test_one_run_says_what_it_cannot_show(covers_s: float, words: str) -> None:
+    """Under an hour it knows no other hour, under a day no other day; and it says what to do."""
+    said = campaign.of_one_run(covers_s)
+    assert said is not None
+    assert (words, "signoff report RUN..." in said) == (said.partition(":")[0], True)
+
+
+def test_a_run_of_more_than_a_day_says_nothing() -> None:
+    """It has seen every hour."""
+    assert campaign.of_one_run(90_000.0) is None

@@ -59,10 +59,11 @@ def write(
     findings: tuple[Finding, ...] = (),
     error: str = "it failed",
     seed: int = 7,
+    repetitions: int = 1,
 ) -> Path:
     """A whole run directory: manifest, one journal a worker, scores."""
     path.mkdir(parents=True)
-    plan = _plan(candidates, levels, seconds)
+    plan = _plan(candidates, levels, seconds, repetitions)
     manifest = _manifest(path, candidates, plan, examples, slo, graded=graded, findings=findings)
     results.write_manifest(path, manifest)
     grades: dict[tuple[str, str], GradeRow] = {}
@@ -78,9 +79,10 @@ def rates(input_usd: str, output_usd: str, source: str = "contract of the test")
     return Rates(source=source, input=Decimal(input_usd), output=Decimal(output_usd))
 
 
-def _plan(candidates: list[Candidate], levels: tuple[int, ...], seconds: float) -> tuple[Block, ...]:
+def _plan(candidates: list[Candidate], levels: tuple[int, ...], seconds: float, repetitions: int) -> tuple[Block, ...]:
     blocks: list[Block] = []
-    for cell, (candidate, users) in enumerate((candidate, users) for users in levels for candidate in candidates):
+    cells = [(again, candidate, users) for again in range(repetitions) for users in levels for candidate in candidates]
+    for cell, (repetition, candidate, users) in enumerate(cells):
         for phase, length_s in ((Phase.WARMUP, 2.0), (Phase.MEASURE, seconds)):
             blocks.append(
                 Block(
@@ -91,6 +93,7 @@ def _plan(candidates: list[Candidate], levels: tuple[int, ...], seconds: float) 
                     concurrency=users,
                     phase=phase,
                     seconds=length_s,
+                    repetition=repetition,
                 )
             )
     return tuple(blocks)
@@ -112,7 +115,10 @@ def _manifest(
             candidate.name: {"model": f"{candidate.name}-1", "base_url": "http://127.0.0.1:9/v1"} for candidate in candidates
         },
         "prompts": {"dataset": "examples.jsonl"},
-        "load": {"levels": sorted({block.concurrency for block in plan}), "repetitions": 1},
+        "load": {
+            "levels": sorted({block.concurrency for block in plan}),
+            "repetitions": 1 + max(block.repetition for block in plan),
+        },
         "slo": list(slo),
     }
     if graded:

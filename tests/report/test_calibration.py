@@ -214,3 +214,21 @@ def test_what_is_no_calibration_of_ours_is_refused_and_costs_no_report(tmp_path:
     assert "make it again: `signoff calibrate`" == refused.value.remedy
     assert "unreadable" == held.state
     assert calibration.sentence(held).startswith(f"Not calibrated, {what}")
+
+
+def test_endpoints_that_ran_at_once_are_one_load(tmp_path: Path) -> None:
+    """Two endpoints of two users each in one step: four users, and the chunks of both, held against the calibration."""
+    one = run(tmp_path, made(level(2, 100.0), level(4, 200.0), level(50, 2_000.0)))
+    plan = tuple(msgspec.structs.replace(block, step=block.id) for block in one.manifest.plan)
+    beside = tuple(msgspec.structs.replace(block, id=block.id + 2, cell=1, endpoint="b") for block in plan)
+    starts = [
+        (msgspec.structs.replace(each.start, id=f"b{each.start.id}", endpoint="b", block=3), each) for each in one.attempts
+    ]
+    attempts = [*one.attempts, *(replace(each, start=start) for start, each in starts)]
+    marks = [*one.marks, *((worker, msgspec.structs.replace(mark, block=mark.block + 2)) for worker, mark in one.marks)]
+    manifest = msgspec.structs.replace(one.manifest, plan=(plan[0], beside[0], plan[1], beside[1]))
+    both = calibration.figures(replace(one, manifest=manifest, attempts=attempts, marks=marks))
+    alone = calibration.figures(one)
+    assert alone.needed_per_s is not None
+    assert (2, 4) == (alone.users, both.users)
+    assert both.needed_per_s == pytest.approx(2 * alone.needed_per_s)

@@ -232,3 +232,38 @@ def test_an_objective_is_readable() -> None:
     [(where, what)] = _told(Scenario, **SMALLEST, slo=["success >= 92 %", "ttft.p42 <= 1 s"])
     assert ("slo", 1) == where
     assert "ttft.p42" in what
+
+
+def test_an_endpoint_asked_as_two() -> None:
+    """`load.aa` keeps one endpoint, under two names; read back from what it resolves to, it stays so."""
+    endpoints = {name: {"model": name, "simulated": {}} for name in ("a", "b")}
+    whole = {"name": "t", "endpoints": endpoints, "prompts": {"dataset": "d.jsonl"}, "load": {"levels": [1], "aa": "a"}}
+    scenario = Scenario.model_validate(whole)
+    assert ["a", "a-again"] == list(scenario.endpoints)
+    assert scenario == Scenario.model_validate(scenario.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"load": {"levels": [1], "aa": "c"}}, "no endpoint 'c'"),
+        ({"load": {"levels": [1], "aa": "a", "design": "sequential"}}, "A/A in the sequential design"),
+        ({"endpoints": {"a": {"model": "a", "simulated": {}}, "a-again": {"model": "x", "simulated": {}}}}, "of its own"),
+    ],
+)
+def test_what_cannot_be_asked_as_two(changed: dict[str, object], words: str) -> None:
+    """An endpoint that is not there, a design that tells the arms apart, and a second name that is taken."""
+    endpoints = {"a": {"model": "a", "simulated": {}}}
+    whole = {"name": "t", "endpoints": endpoints, "prompts": {"dataset": "d.jsonl"}, "load": {"levels": [1], "aa": "a"}}
+    with pytest.raises(ValidationError, match=words):
+        Scenario.model_validate(whole | changed)
+
+
+def test_endpoints_at_once_are_distinct() -> None:
+    """In the parallel design one model at one address under two names would be its own load; in turns it may stand twice."""
+    endpoint = {"model": "m", "base_url": "https://api.example.com/v1"}
+    twice = SMALLEST | {"endpoints": {"a": endpoint, "b": endpoint}, "load": {"levels": [1], "design": "parallel"}}
+    with pytest.raises(ValidationError, match="a and b are the same model at the same address"):
+        Scenario.model_validate(twice)
+    Scenario.model_validate(twice | {"load": {"levels": [1]}})
+    Scenario.model_validate(twice | {"endpoints": {"a": endpoint, "b": {**endpoint, "model": "other"}}})

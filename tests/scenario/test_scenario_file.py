@@ -82,7 +82,7 @@ def test_the_hash_is_of_the_meaning(folder: Path, tmp_path_factory: pytest.TempP
         ("levels: [1, 4]", "levels: ten", "scenario.yaml:13 load.levels: 'ten' should be a valid list"),
         ("levels: [1, 4]", "levels: [1, x]", "scenario.yaml:13 load.levels.1: 'x' should be a valid integer"),
         ("levels: [1, 4]", "levels: [4, 1]", "scenario.yaml:13 load.levels: [4, 1]: levels must increase\n  write [1, 4]"),
-        ("levels:", "levles:", "scenario.yaml:13 load.levles: unknown key 'levles'\n  allowed: design, drain_s, kind, levels"),
+        ("levels:", "levles:", "scenario.yaml:13 load.levles: unknown key 'levles'\n  allowed: aa, design, drain_s, kind"),
         ("levels:", "levles:", "(did you mean 'levels'?)"),
         ("levels:", "levles:", "scenario.yaml:12 load.levels: key 'levels' is required and missing"),
         ("input: 1", "inptu: 1", "scenario.yaml:9 endpoints.gpt-4.1.price.inptu: unknown key 'inptu'"),
@@ -180,7 +180,7 @@ def test_an_endpoint_can_be_added_whole(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("load.levles=3", "--set load.levles: unknown key 'levles'\n  allowed: design"),
+        ("load.levles=3", "--set load.levles: unknown key 'levles'\n  allowed: aa, design"),
         ("lod.levels=[3]", "--set lod: unknown key 'lod'\n  allowed: budget"),
         (
             "endpoints.fats.model=x",
