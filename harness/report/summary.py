@@ -66,7 +66,9 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
             )
             for name, endpoint in scenario.endpoints.items()
         },
-        comparison=compare([cell for cell in cells if cell.level == highest.level], manifest.seed),
+        comparison=None  # of an endpoint with itself there is no better one
+        if scenario.load.aa is not None
+        else compare([cell for cell in cells if cell.level == highest.level], manifest.seed),
         names=look_ups(run.resolved),
         calibration=calibration.figures(run),
         quotas=tuple(quota.sentences(quota.found(run.attempts, manifest.plan, run.marks))),

@@ -59,6 +59,8 @@ def comparison(summary: Summary) -> list[str]:
 def sentence(summary: Summary) -> str:
     """The clauses as one sentence, with the confidence that holds for all of its intervals together."""
     clauses = comparison(summary)
+    if summary.noise is not None:
+        return f"Nothing to compare: {summary.noise.again} is {summary.noise.endpoint} itself."
     if summary.comparison is None:
         return "Nothing to compare: fewer than two endpoints were measured at the highest level."
     return f"At {_peak_words(summary)}: {'; '.join(clauses)} (95 % intervals, which hold together)."

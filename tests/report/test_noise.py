@@ -9,7 +9,7 @@ import pytest
 
 from harness import results
 from harness.measure.campaign import noise_floor
-from harness.report import join
+from harness.report import join, verdict
 from harness.report.build import Built, build
 from harness.report.noise import sentences
 
@@ -54,6 +54,12 @@ def test_the_floor_is_told(alike: Built) -> None:
     assert 1 == len(said)
     assert all(name in said[0] for name in ("mean TTFT", "mean TPOT", "mean e2e", "success", "USD/task", "mean nothing"))
     assert said[0] in (alike.path / "report.html").read_text()
+
+
+def test_nobody_wins_against_itself(alike: Built) -> None:
+    """An A/A test ranks nobody, whatever chance made of the arms."""
+    assert alike.summary.comparison is None
+    assert "Nothing to compare: a-again is a itself." == verdict.sentence(alike.summary)
 
 
 def test_arms_that_differ_are_told(tmp_path: Path) -> None:
