@@ -13,6 +13,7 @@ import msgspec
 from harness.health import Health
 from harness.quota import Quota
 from harness.rates import Rates
+from harness.searched import Searched
 
 SCHEMA_VERSION = 1
 
@@ -348,7 +349,8 @@ Scorer = Callable[[str, Example], Grade]
 class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
-    urls   where each endpoint was called; the scenario has no address for a simulated one
+    urls      where each endpoint was called; the scenario has no address for a simulated one
+    searches  one for each endpoint where the plan is a search, which grows as it runs
     """
 
     v: int
@@ -369,3 +371,4 @@ class Manifest(Frozen, frozen=True):
     findings: tuple[Finding, ...] = ()
     workers: int = 1
     finished_utc: str | None = None
+    searches: tuple[Searched, ...] = ()

@@ -20,6 +20,7 @@ from harness.errors import ExitCode, StorageError, worst
 from harness.health import Health
 from harness.loadgen import messages
 from harness.loadgen.guard import Guard
+from harness.loadgen.plan import Fixed, Source
 from harness.measure.recorder import Totals
 from harness.records import Block, Finding, Manifest
 
@@ -45,14 +46,20 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Conductor:
-    """`totals` are the merged counts of all workers, `health` is how each is; `on_progress` is called about once a second."""
+    """`totals` are the merged counts of all workers, `health` is how each is; `on_progress` is called about once a second.
 
-    def __init__(self, runner: Any, run: Path, manifest: Manifest, workers: int, drain_s: float) -> None:
+    `source` gives the blocks, where they are not all in the manifest's plan.
+    """
+
+    def __init__(
+        self, runner: Any, run: Path, manifest: Manifest, workers: int, drain_s: float, source: Source | None = None
+    ) -> None:
         self.totals = Totals()
         self.health: dict[int, Health] = {}
         self.populated, self.over = Event(), Event()
         self.on_progress: Callable[[Progress], object] | None = None
-        self.population = workers * -(-max(block.concurrency for block in manifest.plan) // workers)
+        self._source = Fixed(manifest.plan) if source is None else source
+        self.population = workers * -(-self._source.users // workers)
         self._runner, self._run, self._manifest = runner, run, manifest
         self._workers, self._drain_s = workers, drain_s
         self._state: dict[int, messages.Interval] = {}
@@ -131,6 +138,7 @@ class Conductor:
             self._close()
 
     def _close(self) -> None:
+        self._source.stop()
         try:
             self._write_manifest(self._final_state())
             self._show()
@@ -146,17 +154,31 @@ class Conductor:
     # the plan --------------------------------------------------------------------------------------------------------
 
     def _blocks(self) -> None:
-        before: Block | None = None
-        for block in self._manifest.plan:
-            if before is not None and before.cell != block.cell:
-                self._drain()
+        """All cells of the plan. Between two of them nothing is in flight; within one nothing stops."""
+        for blocks in self._source.cells():
+            self._add(blocks)
+            for block in blocks:
+                if self._stop.is_set():
+                    return
+                self._play(block)
+            self._drain()
             if self._stop.is_set():
+                return  # nobody may judge what was cut
+
+    def _play(self, block: Block) -> None:
+        """Until its time is over, or the source has seen enough, or the run stops."""
+        began = time.monotonic()
+        self._block, self._phase, self._ends_at = block, block.phase, began + block.seconds
+        self._tell(messages.OPEN, messages.Open(block))
+        while (left_s := self._ends_at - time.monotonic()) > 0 and not self._stop.wait(min(left_s, BEAT_S)):
+            if self._source.is_over(block, time.monotonic() - began):
                 return
-            self._block, self._phase = block, block.phase
-            self._ends_at = time.monotonic() + block.seconds
-            self._tell(messages.OPEN, messages.Open(block))
-            self._stop.wait(block.seconds)
-            before = block
+
+    def _add(self, blocks: tuple[Block, ...]) -> None:
+        """What was not planned before the run is in the manifest before it is played."""
+        if blocks[0] not in self._manifest.plan:
+            self._manifest = msgspec.structs.replace(self._manifest, plan=(*self._manifest.plan, *blocks))
+            self._write_manifest("running")
 
     def _drain(self) -> None:
         """No new requests; wait for those in flight, up to the drain limit, then cut them."""
@@ -303,6 +325,11 @@ class Conductor:
     def _write_manifest(self, state: str) -> None:
         now = None if state in ("planned", "running") else datetime.now(UTC).isoformat(timespec="seconds")
         manifest = msgspec.structs.replace(
-            self._manifest, state=state, findings=tuple(self._findings), workers=self._workers, finished_utc=now
+            self._manifest,
+            state=state,
+            findings=tuple(self._findings),
+            workers=self._workers,
+            finished_utc=now,
+            searches=self._source.searched,
         )
         results.write_manifest(self._run, manifest)

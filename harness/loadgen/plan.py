@@ -1,13 +1,63 @@
-"""The plan of a run is data: a list of blocks, made once from the scenario and written into the manifest."""
+"""The plan of a run is data: a list of blocks, made once from the scenario and written into the manifest.
+
+That of a search grows: see `searching`.
+"""
 
 import random
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple, Protocol
 
 from harness.load import ClosedLoad, Load, OpenLoad, ReplayLoad
 from harness.records import Block, Phase
 from harness.scenario import Scenario
+from harness.searched import Searched
 from harness.workload.trace_row import Traced
+
+
+class Source(Protocol):
+    """Where the conductor's blocks come from, a cell at a time.
+
+    users     most that a block may need
+    searched  what searches have come to by now
+    """
+
+    @property
+    def users(self) -> int: ...
+
+    @property
+    def searched(self) -> tuple[Searched, ...]: ...
+
+    def cells(self) -> Iterator[tuple[Block, ...]]:
+        """The next one is asked for when all requests of the one before have ended."""
+        ...
+
+    def is_over(self, block: Block, elapsed_s: float) -> bool:
+        """Whether this block may end before its time; asked once a second while it runs."""
+        ...
+
+    def stop(self) -> None:
+        """The run is over, whatever is left of the plan."""
+        ...
+
+
+class Fixed:
+    """Blocks that were known before the run."""
+
+    def __init__(self, blocks: tuple[Block, ...]) -> None:
+        self._blocks = blocks
+        self.users = max(block.concurrency for block in blocks)
+        self.searched: tuple[Searched, ...] = ()
+
+    def cells(self) -> Iterator[tuple[Block, ...]]:
+        for _, blocks in groupby(self._blocks, lambda block: block.cell):
+            yield tuple(blocks)
+
+    def is_over(self, block: Block, elapsed_s: float) -> bool:  # noqa: ARG002 - as a search asks
+        return False
+
+    def stop(self) -> None:
+        """Nothing to note: what was not played has no attempts."""
 
 
 def build(scenario: Scenario, traced: Sequence[Traced] = ()) -> tuple[Block, ...]:
@@ -30,27 +80,33 @@ def build(scenario: Scenario, traced: Sequence[Traced] = ()) -> tuple[Block, ...
         cells.sort(key=lambda cell: (order.index(cell[0]), cell[1], cell[2]))
     blocks: list[Block] = []
     for number, (endpoint, level, repetition) in enumerate(cells):
-        at = _level(load, level, traced)
-        for phase, seconds in ((Phase.WARMUP, load.warmup_s), (Phase.MEASURE, at.measure_s)):
-            if seconds > 0:
-                blocks.append(
-                    Block(
-                        id=len(blocks),
-                        cell=number,
-                        endpoint=endpoint,
-                        level=at.name,
-                        concurrency=at.users,
-                        phase=phase,
-                        seconds=seconds,
-                        repetition=repetition,
-                        rate=at.rate,
-                        speed=at.speed,
-                    )
-                )
+        blocks += of_cell(load, _level(load, level, traced), endpoint, number, repetition, len(blocks))
     return tuple(blocks)
 
 
-class _Level(NamedTuple):
+def of_cell(load: Load, at: "Level", endpoint: str, cell: int, repetition: int, first: int) -> tuple[Block, ...]:
+    """Warm-up, where there is one, and measure block; `first` is the number of the first of them."""
+    phases = [(Phase.WARMUP, load.warmup_s), (Phase.MEASURE, at.measure_s)]
+    return tuple(
+        Block(
+            id=number,
+            cell=cell,
+            endpoint=endpoint,
+            level=at.name,
+            concurrency=at.users,
+            phase=phase,
+            seconds=seconds,
+            repetition=repetition,
+            rate=at.rate,
+            speed=at.speed,
+        )
+        for number, (phase, seconds) in enumerate(((phase, seconds) for phase, seconds in phases if seconds > 0), first)
+    )
+
+
+class Level(NamedTuple):
+    """What one level is: its name, how long it is measured, and its load."""
+
     name: str
     measure_s: float
     users: int
@@ -58,15 +114,23 @@ class _Level(NamedTuple):
     speed: float | None = None
 
 
-def _level(load: Load, level: float, traced: Sequence[Traced]) -> _Level:
+def _level(load: Load, level: float, traced: Sequence[Traced]) -> Level:
     match load:
         case ClosedLoad():
-            return _Level(str(level), load.measure_s, int(level))
+            return closed(int(level), load.measure_s)
         case OpenLoad():
-            return _Level(f"{level:g}rps", load.measure_s, load.users, level)
+            return opened(load, level, load.measure_s)
         case ReplayLoad():
             span_s = trace_s(load, traced)
-            return _Level(f"x{level:g}", span_s / level, load.users, len(traced) / span_s * level, level)
+            return Level(f"x{level:g}", span_s / level, load.users, len(traced) / span_s * level, level)
+
+
+def closed(users: int, measure_s: float) -> Level:
+    return Level(str(users), measure_s, users)
+
+
+def opened(load: OpenLoad, rate: float, measure_s: float) -> Level:
+    return Level(f"{rate:g}rps", measure_s, load.users, rate)
 
 
 def trace_s(load: ReplayLoad, traced: Sequence[Traced]) -> float:

@@ -131,6 +131,8 @@ class Worker:
             ration.resume()
         _calm_collector()
         self._block = block
+        if block not in self._plan:  # that of a search grows
+            self._plan = (*self._plan, block)
         users = share(block.concurrency, self._index, self._count)
         now_ns = self._mark(block, "open", users)
         if block.phase is Phase.MEASURE:

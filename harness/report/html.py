@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 
 from harness.measure import stats
-from harness.report import calibration, dispatch, network, scorecard, verdict, wording
+from harness.report import calibration, dispatch, frontier, frontier_chart, network, scorecard, verdict, wording
 from harness.report.cells import Cell
 from harness.report.chart import charts
 from harness.report.figures import PERCENTILES, Distribution, LevelFigures, Summary
@@ -51,6 +51,8 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             clauses=verdict.comparison(summary),
             unproven=verdict.unproven(summary),
             charts=charts(summary, cells),
+            searched=frontier.sentences(summary),
+            search_charts=frontier_chart.charts(summary),
             dispatched=dispatch.sentences(summary),
             floors_of_ttft=network.floors(summary),
             calibration=calibration.sentence(summary.calibration),
@@ -81,6 +83,7 @@ def _environment() -> jinja2.Environment:
         "plain": wording.plain,
         "mark": scorecard.mark,
         "metrics": _metrics,
+        "load": frontier.load,
     }
     environment.globals |= {"objective_value": verdict.value}
     return environment

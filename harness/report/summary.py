@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure import slo, stats
 from harness.rates import Rates
-from harness.report import calibration, client, dispatch, join, objectives, quota, verdict
+from harness.report import calibration, client, dispatch, frontier, join, objectives, quota, verdict
 from harness.report.cells import Cell
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
@@ -39,7 +39,8 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
     manifest = run.manifest
     targets = [slo.parse(text, scenario.load.view) for text in scenario.slo]
     levels = {(cell.endpoint, cell.level): _level(cell, targets, rates.get(cell.endpoint), manifest.seed) for cell in cells}
-    highest = max(cells, key=lambda cell: cell.load)
+    peaks = frontier.peaks(cells, manifest.searches)
+    highest = max(peaks.values(), key=lambda cell: cell.load)
     return Summary(
         run_id=manifest.run_id,
         scenario=scenario.name,
@@ -58,10 +59,12 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
                 simulated=endpoint.simulated is not None,
                 proxy=endpoint.proxy,
                 rates=rates.get(name),
-                peak=max((cell for cell in cells if cell.endpoint == name), key=lambda cell: cell.load).level,
-                levels={level: figures for (owner, level), figures in levels.items() if owner == name},
+                peak=peaks[name].level,
+                levels=(own := {level: figures for (owner, level), figures in levels.items() if owner == name}),
+                search=frontier.figures(name, manifest.searches, own),
             )
             for name, endpoint in scenario.endpoints.items()
+            if name in peaks
         },
         comparison=compare([cell for cell in cells if cell.level == highest.level], manifest.seed),
         names=look_ups(run.resolved),
