@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from harness import plugins
 from harness.measure import slo
@@ -111,6 +111,61 @@ class Arrivals(Section):
         return self
 
 
+class SearchFor(Section):
+    """Look for the largest level that holds `slo`, in place of `levels`: doubling from `begin`, then bisection.
+
+    begin, most    the least and the largest level that is asked for
+    ratio          it ends when what was not shown to hold is at most so many times the answer
+    confidence     of each bound, one-sided; `looks`: independent ones at the queue that a level needs
+    requests       of the first step at a level; what stays unclear is run again, up to `requests_most` together
+    least_s        a step is as long as its requests need, and no shorter than this
+    budget         requests of the search at one endpoint, warm-ups included; `minutes` as well
+
+    What the defaults are worth is in CONTRIBUTING.md: about 15,000 requests to find nine tenths of the truth, seldom more.
+    """
+
+    begin: Annotated[float, Field(gt=0, le=100_000)]
+    most: Annotated[float, Field(gt=0, le=100_000)]
+    ratio: Annotated[float, Field(gt=1, le=10)] = 1.1
+    confidence: Annotated[float, Field(ge=0.8, le=0.9999)] = 0.99
+    looks: Whole = 50
+    requests: Annotated[int, Field(ge=400)] = 1_000
+    requests_most: Whole = 4_000
+    least_s: Positive = 5.0
+    budget: Whole = 20_000
+    minutes: Positive = 60.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.begin > self.most:
+            raise mistake(f"a search from {self.begin:g} to {self.most:g}", "begin no higher than most")
+        if not self.requests <= self.requests_most <= self.budget:
+            what = f"requests {self.requests:,}, requests_most {self.requests_most:,}, budget {self.budget:,}"
+            raise mistake(what, "each at least as many as the one before it")
+        return self
+
+
+def _levels(levels: tuple[N, ...], what: str, info: ValidationInfo) -> tuple[N, ...]:
+    """Of a load that may name a search in their place."""
+    if info.data.get("search") is None:
+        return _rising(levels, what)
+    if levels:
+        raise mistake("both levels and search", "keep one: the levels to run, or where to look for the largest that holds")
+    return levels
+
+
+def _check_search(load: "ClosedLoad | OpenLoad") -> None:
+    """A search has no use for what says how long and how often a level runs."""
+    if load.search is not None and load.measure_s != _Load.model_fields["measure_s"].default:
+        raise mistake("measure_s of a search", "drop it: a step is as long as `search.requests` need, and search.least_s")
+    if load.search is not None and load.repetitions != 1:
+        raise mistake("repetitions of a search", "drop them: a level that stays unclear is run again by itself")
+    if load.search is not None and load.design == "parallel":
+        raise mistake("a search in the parallel design", "search by turns, then run what was found in parallel")
+    if load.search is not None and load.aa is not None:
+        raise mistake("a search as an A/A test", "give levels: the noise floor is of a load that is known")
+
+
 class _Load(Section):
     """`is_open`: requests come on a schedule, whatever the endpoint does.
 
@@ -149,7 +204,8 @@ class ClosedLoad(_Load):
     view: ClassVar[slo.View] = "service"  # of objectives that name none
 
     kind: Literal["closed"] = "closed"
-    levels: tuple[Users, ...]
+    search: SearchFor | None = None
+    levels: tuple[Users, ...] = ()
     start_over_s: Annotated[float, Field(ge=0)] | None = None
 
     @property
@@ -158,8 +214,15 @@ class ClosedLoad(_Load):
 
     @field_validator("levels")
     @classmethod
-    def _increasing(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
-        return _rising(levels, "number of users")
+    def _increasing(cls, levels: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        return _levels(levels, "number of users", info)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        _check_search(self)
+        if self.search is not None and (self.search.begin % 1 or self.search.most % 1):
+            raise mistake(f"a search from {self.search.begin:g} to {self.search.most:g} users", "whole numbers of users")
+        return self
 
 
 class OpenLoad(_Load):
@@ -172,14 +235,23 @@ class OpenLoad(_Load):
     unit: ClassVar[str] = "requests/s"
 
     kind: Literal["open"]
-    levels: tuple[Rate, ...]
+    search: SearchFor | None = None
+    levels: tuple[Rate, ...] = ()
     arrivals: Arrivals = Arrivals()
     users: Users = 1_000
 
     @field_validator("levels")
     @classmethod
-    def _increasing(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
-        return _rising(levels, "rate, in requests a second")
+    def _increasing(cls, levels: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        return _levels(levels, "rate, in requests a second", info)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        _check_search(self)
+        if self.search is not None and not isinstance(self.arrivals.shape, Flat):
+            remedy = "drop arrivals.shape: a level is held while it is judged"
+            raise mistake(f"a search with the shape {self.arrivals.shape.kind!r}", remedy)
+        return self
 
 
 class ReplayLoad(_Load):
@@ -214,3 +286,8 @@ class ReplayLoad(_Load):
 
 
 Load = Annotated[ClosedLoad | OpenLoad | ReplayLoad, Field(discriminator="kind"), BeforeValidator(_closed_unless_said)]
+
+
+def search_of(load: Load) -> SearchFor | None:
+    """None where the levels are known beforehand."""
+    return None if isinstance(load, ReplayLoad) else load.search

@@ -13,6 +13,7 @@ import msgspec
 from harness.health import Health
 from harness.quota import Quota
 from harness.rates import Rates
+from harness.searched import Searched
 
 SCHEMA_VERSION = 1
 
@@ -352,6 +353,7 @@ class Manifest(Frozen, frozen=True):
 
     urls          where each endpoint was called; the scenario has no address for a simulated one
     trace_sha256  of the trace that a replay follows
+    searches      one for each endpoint where the plan is a search, which grows as it runs
     """
 
     v: int
@@ -373,3 +375,4 @@ class Manifest(Frozen, frozen=True):
     findings: tuple[Finding, ...] = ()
     workers: int = 1
     finished_utc: str | None = None
+    searches: tuple[Searched, ...] = ()

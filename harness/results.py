@@ -140,14 +140,16 @@ class LineLog:
 
 def read_lines(path: Path, kind: Any) -> Iterator[Any]:
     """The records of a line log, None for every line that is torn or whose CRC does not match."""
-    decode = msgspec.json.Decoder(kind).decode
     with path.open("rb") as lines:
-        for line in lines:
-            body = line[: -_CRC_BYTES - 1] + b"}"
-            if line[-_CRC_BYTES - 1 :] != _CRC % zlib.crc32(body):
-                yield None
-                continue
-            yield decode(body)
+        yield from records_of(lines, kind)
+
+
+def records_of(lines: Iterable[bytes], kind: Any) -> Iterator[Any]:
+    """The same of lines with their ends, however they were read."""
+    decode = msgspec.json.Decoder(kind).decode
+    for line in lines:
+        body = line[: -_CRC_BYTES - 1] + b"}"
+        yield decode(body) if line[-_CRC_BYTES - 1 :] == _CRC % zlib.crc32(body) else None
 
 
 def create(root: Path, name: str, now: datetime) -> Path:

@@ -21,7 +21,7 @@ from pydantic import (
 
 from harness import base_url, plugins
 from harness.errors import HarnessError, nearest
-from harness.load import Load, ReplayLoad
+from harness.load import Load, ReplayLoad, search_of
 from harness.measure import slo
 from harness.section import Positive, Ratio, Section, Whole, checking, mistake
 from harness.simulated import Simulated
@@ -308,4 +308,13 @@ class Scenario(Section):
     def _gradable(self) -> Self:
         if self.grading is not None and isinstance(self.load, ReplayLoad) and self.load.prompts == "trace":
             raise mistake("grading of answers to filler", "write `load.prompts: examples`, or drop grading")
+        return self
+
+    @model_validator(mode="after")
+    def _searchable(self) -> Self:
+        if search_of(self.load) is None:
+            return self
+        if not any(slo.is_share(slo.parse(text)) for text in self.slo):
+            what = f"a search for the largest load that holds {'; '.join(self.slo) or 'nothing'}"
+            raise mistake(what, "give `slo` at least one percentile of a latency, for example `ttft.p99 <= 800 ms`")
         return self

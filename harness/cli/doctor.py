@@ -59,7 +59,9 @@ def _planned(scenario: str | None, users: int | None, processes: int) -> Planned
 
 def _most_users(scenario: Scenario) -> int:
     load = scenario.load
-    return max(load.levels) if isinstance(load, ClosedLoad) else load.users
+    if not isinstance(load, ClosedLoad):
+        return load.users
+    return max(load.levels) if load.search is None else int(load.search.most)
 
 
 def _line(check: Check) -> str:

@@ -17,7 +17,7 @@ import typer
 from harness import assembly, scenario_file
 from harness.cli import planned_load
 from harness.errors import ExitCode
-from harness.load import ClosedLoad, Load, ReplayLoad
+from harness.load import ClosedLoad, Load, ReplayLoad, search_of
 from harness.loadgen import plan, prepare, schedule
 from harness.loadgen.ration import CHARS_PER_TOKEN
 from harness.price.cost import cost
@@ -82,13 +82,16 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
     answers = {name: _answer(_only(loaded, name), traced, tokens, ttft_ms, gap_ms) for name in scenario.endpoints}
     endpoints = tuple(_of(name, scenario.load, blocks, traced, each, rates[name]) for name, each in answers.items())
     amounts = [each.usd for each in endpoints if each.usd is not None]
-    least_s, drains = plan.seconds(blocks), plan.drains(blocks)
+    least_s, search = plan.seconds(blocks), search_of(scenario.load)
+    most_s = least_s + plan.drains(blocks) * scenario.load.drain_s
+    if search is not None:  # it may be over after one step
+        most_s = 60 * search.minutes * len(scenario.endpoints)
     return Estimated(
         scenario=scenario.name,
         endpoints=endpoints,
         usd=sum(amounts, Decimal(0)) if amounts else None,
         min_minutes=least_s / 60,
-        max_minutes=(least_s + drains * scenario.load.drain_s) / 60,
+        max_minutes=most_s / 60,
         assumed=tuple(_assumed(scenario.load, answers)),
     )
 
@@ -126,7 +129,12 @@ def _mean(traced: tuple[Traced, ...], answer: Answer) -> Answer:
 def _of(
     name: str, load: Load, blocks: tuple[Block, ...], traced: tuple[Traced, ...], answer: Answer, rates: Rates | None
 ) -> Estimate:
-    requests = math.ceil(sum(_requests(load, block, traced, answer) for block in blocks if block.endpoint == name) - 1e-9)
+    search = search_of(load)
+    requests = (
+        search.budget
+        if search is not None
+        else math.ceil(sum(_requests(load, block, traced, answer) for block in blocks if block.endpoint == name) - 1e-9)
+    )
     usage = Usage(
         input_tokens=answer.input_tokens,
         cached_read_tokens=0,
@@ -154,6 +162,8 @@ def _assumed(load: Load, answers: Mapping[str, Answer]) -> Iterator[str]:
     if isinstance(load, ClosedLoad):
         each = ", ".join(f"{name} {answer.seconds:.2f} s" for name, answer in answers.items())
         yield f"it takes {each} (--ttft-ms, --gap-ms); a faster endpoint is asked more often, and costs more"
+    if search_of(load) is not None:
+        yield "a search is over when it knows the load, so this is the most that it may take: its budget and its minutes"
     yield "nothing is read from a cache, nothing fails, nothing is refused; warm-up is asked and paid like the rest"
 
 

@@ -8,7 +8,6 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
-from harness.loadgen import plan
 from harness.records import Manifest, load_in_words
 
 EVERY_S = 5
@@ -19,7 +18,7 @@ class Live:
 
     def __init__(self, manifest: Manifest, *, quiet: bool) -> None:
         self._console = Console(stderr=True, quiet=quiet)
-        self._total_s = plan.seconds(manifest.plan)
+        self._grows = not manifest.plan  # nobody knows how many steps a search takes
         self._live = (
             RichLive(console=self._console, refresh_per_second=2, transient=True) if self._console.is_terminal else None
         )
@@ -39,10 +38,13 @@ class Live:
 
     def show(self, status: dict[str, Any], interrupts: int) -> None:
         if self._live is not None:
-            self._live.update(_table(status, interrupts))
+            self._live.update(_table(status, self._line(status, interrupts)))
         elif self._shown % EVERY_S == 0:
-            self._console.print(_line(status, interrupts), soft_wrap=True)
+            self._console.print(self._line(status, interrupts), soft_wrap=True)
         self._shown += 1
+
+    def _line(self, status: dict[str, Any], interrupts: int) -> Text:
+        return _line(status | ({"of": "?"} if self._grows else {}), interrupts)
 
 
 def _line(status: dict[str, Any], interrupts: int) -> Text:
@@ -56,8 +58,8 @@ def _line(status: dict[str, Any], interrupts: int) -> Text:
     return Text(line + ("  (stopping: Ctrl-C again cuts)" if interrupts else ""))
 
 
-def _table(status: dict[str, Any], interrupts: int) -> Table:
-    table = Table(box=None, pad_edge=False, title=_line(status, interrupts), title_justify="left")
+def _table(status: dict[str, Any], title: Text) -> Table:
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for column in ("endpoint", "level", "done", "errors", "TTFT p50", "p99", "e2e p50", "p99", "tokens"):
         table.add_column(column, justify="left" if column == "endpoint" else "right")
     for row in status["cells"]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from harness import scenario_file
 from harness.errors import HarnessError
-from harness.load import ClosedLoad, Load, OpenLoad
+from harness.load import ClosedLoad, Load, OpenLoad, search_of
 from harness.loadgen import prepare
 from harness.scenario import Endpoint
 from harness.scenario_file import Loaded
@@ -96,10 +96,12 @@ def of_scenario(loaded: Loaded) -> Plan:
 
 def _users(load: Load, answer_s: float) -> tuple[int, ...]:
     """In flight at each level: of an open loop by Little's law, L = lambda W, and no more than it has users."""
+    search = search_of(load)
     if isinstance(load, ClosedLoad):
-        return load.levels
+        return load.levels if search is None else (int(search.most),)
     if isinstance(load, OpenLoad):
-        return tuple(min(load.users, max(1, math.ceil(rate * answer_s))) for rate in load.levels)
+        rates = load.levels if search is None else (search.most,)
+        return tuple(min(load.users, max(1, math.ceil(rate * answer_s))) for rate in rates)
     return (load.users,)
 
 

@@ -16,6 +16,7 @@ from harness.errors import ExitCode, HarnessError, StorageError
 from harness.rates import Rates
 from harness.report import build, campaign, campaign_page, console, figures
 from harness.report.campaign import Campaign
+from harness.report.circumstances import SearchFigures
 from harness.report.figures import Summary
 
 
@@ -83,11 +84,19 @@ def show(run: Path, *, as_json: bool, rates: dict[str, Rates] | None = None) -> 
     return verdict_code(built.summary)
 
 
+def _found(search: SearchFigures) -> bool | None:
+    """Whether a load holds; None where that stayed open."""
+    if search.load is not None:
+        return True
+    return False if search.frontier and search.frontier[0].verdict == "fail" else None
+
+
 def verdict_code(summary: Summary) -> ExitCode:
     """INVALID (4) before a missed objective (99) before one that the sample cannot decide (98), each at the peak level."""
     if not summary.valid:
         return ExitCode.INVALID
     held = [objective.met for each in summary.endpoints.values() for objective in each.levels[each.peak].slo]
+    held += [_found(each.search) for each in summary.endpoints.values() if each.search is not None]
     if False in held:
         return ExitCode.SLO_FAILED
     return ExitCode.NOT_PROVEN if None in held else ExitCode.OK

@@ -11,9 +11,11 @@ import typer
 
 from harness import assembly, scenario_file
 from harness.errors import ExitCode, HarnessError
+from harness.load import search_of
 from harness.loadgen import plan, prepare, tls
+from harness.measure import slo
 from harness.records import Call
-from harness.scenario import Endpoint
+from harness.scenario import Endpoint, Scenario
 from harness.scenario_file import Loaded
 from harness.workload import dataset
 
@@ -65,9 +67,27 @@ def _described(loaded: Loaded) -> dict[str, Any]:
             "cells": cells,
             "min_s": plan.seconds(blocks),
             "max_s": plan.seconds(blocks) + cells * scenario.load.drain_s,
+            "search": _search(scenario),
         },
         "scorer": scenario.grading.scorer if scenario.grading else None,
         "slo": list(scenario.slo),
+    }
+
+
+def _search(scenario: Scenario) -> dict[str, Any] | None:
+    """What a search at each endpoint looks for, and costs at most; None where the levels are known."""
+    config = search_of(scenario.load)
+    if config is None:
+        return None
+    texts = {text: slo.is_share(slo.parse(text)) for text in scenario.slo}
+    return {
+        "begin": config.begin,
+        "most": config.most,
+        "ratio": config.ratio,
+        "for": [text for text, searched in texts.items() if searched],
+        "not_for": [text for text, searched in texts.items() if not searched],
+        "max_requests": config.budget,
+        "max_s": 60 * config.minutes,
     }
 
 
@@ -131,6 +151,12 @@ def _endpoint_line(name: str, each: dict[str, Any]) -> str:
 
 
 def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
+    search = planned["search"]
+    if search is not None:
+        most = f"at most {search['max_requests']:,} requests and {_minutes(search['max_s'])} minutes for each of {endpoints}"
+        other = f"; looked at afterwards only: {', '.join(search['not_for'])}" if search["not_for"] else ""
+        loads = f"{search['begin']:g} to {search['most']:g} {planned['unit']}, to within {search['ratio']:g} times"
+        return f"search the largest load from {loads}, for {', '.join(search['for'])}: {most} endpoints{other}"
     levels = f"{len(planned['levels'])} levels ({', '.join(f'{level:g}' for level in planned['levels'])} {planned['unit']})"
     cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"

@@ -7,6 +7,7 @@ import functools
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,10 +18,12 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from harness import results
 from harness.errors import ExitCode, HarnessError
+from harness.load import search_of
 from harness.loadgen import prepare
 from harness.loadgen.conductor import Conductor
 from harness.loadgen.guard import Guard
 from harness.loadgen.member import Member
+from harness.loadgen.plan import Source
 from harness.scenario import Scenario
 
 log = logging.getLogger(__name__)
@@ -75,7 +78,8 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     runner.quit = functools.cache(runner.quit)  # Locust calls it twice, and waits half a second each time
     scenario = Scenario.model_validate(manifest.scenario)
     drain_s = scenario.load.drain_s
-    conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s)
+    source = _search(scenario, run) if search_of(scenario.load) is not None else None
+    conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s, source)
     conductor.guard(Guard(scenario.budget, manifest.rates))
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, conductor.interrupt)
@@ -85,6 +89,13 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     gevent.spawn(conductor.play)
     if isinstance(runner, MasterRunner):
         gevent.spawn(_watch, runner, conductor)
+
+
+def _search(scenario: Scenario, run: Path) -> Source:
+    from harness.loadgen.journals import Journals  # noqa: PLC0415 - they load scipy
+    from harness.loadgen.searching import Searching  # noqa: PLC0415
+
+    return Searching(scenario, Journals(run, lambda: gevent.sleep(0)), time.monotonic)
 
 
 def _watch(runner: MasterRunner, conductor: Conductor) -> None:

@@ -20,6 +20,7 @@ from harness.errors import ExitCode, StorageError, worst
 from harness.health import Health
 from harness.loadgen import messages, plan
 from harness.loadgen.guard import Guard
+from harness.loadgen.plan import Fixed, Source
 from harness.measure.recorder import Totals
 from harness.records import Block, Finding, Manifest
 
@@ -46,14 +47,20 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Conductor:
-    """`totals` are the merged counts of all workers, `health` is how each is; `on_progress` is called about once a second."""
+    """`totals` are the merged counts of all workers, `health` is how each is; `on_progress` is called about once a second.
 
-    def __init__(self, runner: Any, run: Path, manifest: Manifest, workers: int, drain_s: float) -> None:
+    `source` gives the blocks, where they are not all in the manifest's plan.
+    """
+
+    def __init__(
+        self, runner: Any, run: Path, manifest: Manifest, workers: int, drain_s: float, source: Source | None = None
+    ) -> None:
         self.totals = Totals()
         self.health: dict[int, Health] = {}
         self.populated, self.over = Event(), Event()
         self.on_progress: Callable[[Progress], object] | None = None
-        self.population = workers * len(plan.lanes(manifest.plan)) * plan.lane_users(manifest.plan, workers)
+        self._source = Fixed(manifest.plan) if source is None else source
+        self.population = workers * len(plan.lanes(manifest.plan)) * -(-self._source.users // workers)
         self._runner, self._run, self._manifest = runner, run, manifest
         self._workers, self._drain_s = workers, drain_s
         self._state: dict[int, messages.Interval] = {}
@@ -133,6 +140,7 @@ class Conductor:
             self._close()
 
     def _close(self) -> None:
+        self._source.stop()
         try:
             self._write_manifest(self._final_state())
             self._show()
@@ -148,18 +156,32 @@ class Conductor:
     # the plan --------------------------------------------------------------------------------------------------------
 
     def _blocks(self) -> None:
-        before: Block | None = None
-        for step in plan.steps(self._manifest.plan):
-            block = step[0]
-            if before is not None and before.cell != block.cell:
-                self._drain()
+        """All cells of the plan. Between two drains nothing stops; those that run at once are drained together."""
+        for blocks in self._source.cells():
+            self._add(blocks)
+            for step in plan.steps(blocks):
+                if self._stop.is_set():
+                    return
+                self._play(step)
+            self._drain()
             if self._stop.is_set():
+                return  # nobody may judge what was cut
+
+    def _play(self, step: tuple[Block, ...]) -> None:
+        """Until its time is over, or the source has seen enough, or the run stops."""
+        began, block = time.monotonic(), step[0]
+        self._block, self._beside, self._phase = block, step[1:], block.phase
+        self._ends_at = began + block.seconds
+        self._tell(messages.OPEN, messages.Open(step))
+        while (left_s := self._ends_at - time.monotonic()) > 0 and not self._stop.wait(min(left_s, BEAT_S)):
+            if self._source.is_over(block, time.monotonic() - began):
                 return
-            self._block, self._beside, self._phase = block, step[1:], block.phase
-            self._ends_at = time.monotonic() + block.seconds
-            self._tell(messages.OPEN, messages.Open(step))
-            self._stop.wait(block.seconds)
-            before = block
+
+    def _add(self, blocks: tuple[Block, ...]) -> None:
+        """What was not planned before the run is in the manifest before it is played."""
+        if blocks[0] not in self._manifest.plan:
+            self._manifest = msgspec.structs.replace(self._manifest, plan=(*self._manifest.plan, *blocks))
+            self._write_manifest("running")
 
     def _drain(self) -> None:
         """No new requests; wait for those in flight, up to the drain limit, then cut them."""
@@ -307,6 +329,11 @@ class Conductor:
     def _write_manifest(self, state: str) -> None:
         now = None if state in ("planned", "running") else datetime.now(UTC).isoformat(timespec="seconds")
         manifest = msgspec.structs.replace(
-            self._manifest, state=state, findings=tuple(self._findings), workers=self._workers, finished_utc=now
+            self._manifest,
+            state=state,
+            findings=tuple(self._findings),
+            workers=self._workers,
+            finished_utc=now,
+            searches=self._source.searched,
         )
         results.write_manifest(self._run, manifest)

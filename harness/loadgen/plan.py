@@ -1,17 +1,68 @@
-"""The plan of a run is data: a list of blocks, made once from the scenario and written into the manifest."""
+"""The plan of a run is data: a list of blocks, made once from the scenario and written into the manifest.
+
+That of a search grows: see `searching`.
+"""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from harness.load import ClosedLoad, Load, OpenLoad, ReplayLoad
 from harness.records import Block, Phase
 from harness.scenario import Scenario
+from harness.searched import Searched
 from harness.workload.trace_row import Traced
 
 
-class _Level(NamedTuple):
+class Source(Protocol):
+    """Where the conductor's blocks come from: at a time a cell, or the cells that run at once.
+
+    users     most that a block may need, of which each of those that run at once has its own
+    searched  what searches have come to by now
+    """
+
+    @property
+    def users(self) -> int: ...
+
+    @property
+    def searched(self) -> tuple[Searched, ...]: ...
+
+    def cells(self) -> Iterator[tuple[Block, ...]]:
+        """The next one is asked for when all requests of the one before have ended."""
+        ...
+
+    def is_over(self, block: Block, elapsed_s: float) -> bool:
+        """Whether this block may end before its time; asked once a second while it runs."""
+        ...
+
+    def stop(self) -> None:
+        """The run is over, whatever is left of the plan."""
+        ...
+
+
+class Fixed:
+    """Blocks that were known before the run."""
+
+    def __init__(self, blocks: tuple[Block, ...]) -> None:
+        self._blocks = blocks
+        self.users = max(block.concurrency for block in blocks)
+        self.searched: tuple[Searched, ...] = ()
+
+    def cells(self) -> Iterator[tuple[Block, ...]]:
+        for _, together in groupby(steps(self._blocks), lambda step: step[0].cell):
+            yield tuple(block for step in together for block in step)
+
+    def is_over(self, block: Block, elapsed_s: float) -> bool:  # noqa: ARG002 - as a search asks
+        return False
+
+    def stop(self) -> None:
+        """Nothing to note: what was not played has no attempts."""
+
+
+class Level(NamedTuple):
+    """What one level is: its name, how long it is measured, and its load."""
+
     name: str
     measure_s: float
     users: int
@@ -33,13 +84,25 @@ def build(scenario: Scenario, traced: Sequence[Traced] = ()) -> tuple[Block, ...
     for number, group in enumerate(_groups(load, list(scenario.endpoints))):
         level, repetition = group[0][1:]
         at = _level(load, level, traced)
-        for phase, seconds in ((Phase.WARMUP, load.warmup_s), (Phase.MEASURE, at.measure_s)):
+        for phase, seconds in _phases(load, at):
             step = 2 * number + (phase is Phase.MEASURE) if load.design == "parallel" else None
             for cell, (endpoint, _, _) in enumerate(group, cells):
-                if seconds > 0:
-                    blocks.append(_block(len(blocks), cell, endpoint, at, phase, seconds, repetition, step))
+                blocks.append(_block(len(blocks), cell, endpoint, at, phase, seconds, repetition, step))
         cells += len(group)
     return tuple(blocks)
+
+
+def of_cell(load: Load, at: Level, endpoint: str, cell: int, repetition: int, first: int) -> tuple[Block, ...]:
+    """Warm-up, where there is one, and measure block of a cell that runs alone; `first` is the number of the first of them."""
+    return tuple(
+        _block(number, cell, endpoint, at, phase, seconds, repetition, None)
+        for number, (phase, seconds) in enumerate(_phases(load, at), first)
+    )
+
+
+def _phases(load: Load, at: Level) -> list[tuple[Phase, float]]:
+    phases = [(Phase.WARMUP, load.warmup_s), (Phase.MEASURE, at.measure_s)]
+    return [(phase, seconds) for phase, seconds in phases if seconds > 0]
 
 
 def _groups(load: Load, endpoints: Sequence[str]) -> list[list[tuple[str, float, int]]]:
@@ -60,7 +123,7 @@ def _groups(load: Load, endpoints: Sequence[str]) -> list[list[tuple[str, float,
 
 
 def _block(  # noqa: PLR0913, PLR0917 - one parameter per field
-    number: int, cell: int, endpoint: str, at: _Level, phase: Phase, seconds: float, repetition: int, step: int | None
+    number: int, cell: int, endpoint: str, at: Level, phase: Phase, seconds: float, repetition: int, step: int | None
 ) -> Block:
     return Block(
         id=number,
@@ -86,13 +149,13 @@ def steps(plan: Sequence[Block]) -> list[tuple[Block, ...]]:
 
 def lanes(plan: Sequence[Block]) -> tuple[str, ...]:
     """The endpoints that have users of their own because they run at once; one nameless lane where none do."""
-    widest = max(steps(plan), key=len)
+    widest = max(steps(plan), key=len, default=())  # a search plans nothing beforehand
     return tuple(block.endpoint for block in widest) if len(widest) > 1 else ("",)
 
 
 def lane_users(plan: Sequence[Block], workers: int) -> int:
     """How many users each worker keeps for each lane."""
-    return -(-max(block.concurrency for block in plan) // workers)
+    return -(-max((block.concurrency for block in plan), default=0) // workers)
 
 
 def drains(plan: Sequence[Block]) -> int:
@@ -100,15 +163,23 @@ def drains(plan: Sequence[Block]) -> int:
     return len({step[0].cell for step in steps(plan)})
 
 
-def _level(load: Load, level: float, traced: Sequence[Traced]) -> _Level:
+def _level(load: Load, level: float, traced: Sequence[Traced]) -> Level:
     match load:
         case ClosedLoad():
-            return _Level(str(level), load.measure_s, int(level))
+            return closed(int(level), load.measure_s)
         case OpenLoad():
-            return _Level(f"{level:g}rps", load.measure_s, load.users, level)
+            return opened(load, level, load.measure_s)
         case ReplayLoad():
             span_s = trace_s(load, traced)
-            return _Level(f"x{level:g}", span_s / level, load.users, len(traced) / span_s * level, level)
+            return Level(f"x{level:g}", span_s / level, load.users, len(traced) / span_s * level, level)
+
+
+def closed(users: int, measure_s: float) -> Level:
+    return Level(str(users), measure_s, users)
+
+
+def opened(load: OpenLoad, rate: float, measure_s: float) -> Level:
+    return Level(f"{rate:g}rps", measure_s, load.users, rate)
 
 
 def trace_s(load: ReplayLoad, traced: Sequence[Traced]) -> float:

@@ -61,7 +61,7 @@ def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()
         if block.phase is not Phase.WARMUP:
             return trace.replayed(traced, block.speed or 1.0)
         return arrivals.stretched(arrivals.poisson(_seed(load, block)), arrivals.flat(block.rate, block.seconds))
-    profile = _profile(load.arrivals, block.rate, load.measure_s)
+    profile = _profile(load.arrivals, block.rate, block.seconds if load.search is not None else load.measure_s)
     if block.phase is Phase.WARMUP:
         profile = arrivals.flat(profile[0].per_s, block.seconds)
     return arrivals.stretched(_process(load.arrivals, _seed(load, block)), profile)

@@ -136,6 +136,7 @@ class Worker:
             ration.resume()
         _calm_collector()
         self._blocks = blocks
+        self._plan = (*self._plan, *(block for block in blocks if block not in self._plan))  # that of a search grows
         users = [plan.share(block.concurrency, self._index, self._count) for block in blocks]
         now_ns = self._mark("open", zip(blocks, users, strict=True))
         for block, of_it in zip(blocks, users, strict=True):

@@ -18,6 +18,7 @@ from harness.measure.level import LevelResult, combined
 REQUESTS = 5_000
 REQUESTS_MOST = 320_000
 BUDGET = 2_000_000
+End = Literal["resolved", "most", "none", "budget", "time", "stopped", "running"]
 _GROWTH = 4  # a step gets at most so many times what it has: the guess of what is needed is rough at first
 
 
@@ -76,7 +77,7 @@ class Found(msgspec.Struct, frozen=True):
     load      the largest that was shown to hold; None if none was
     at_least  whether it is the largest that was asked for, so that the true one may lie higher
     above     the least load that was not shown to hold; None if all were
-    end       why it ended
+    end       why it ended; `time` and `stopped` are said from outside
     spent     requests
     frontier  every load that was tried, ascending
     """
@@ -84,7 +85,7 @@ class Found(msgspec.Struct, frozen=True):
     load: float | None
     at_least: bool
     above: float | None
-    end: Literal["resolved", "most", "none", "budget", "running"]
+    end: End
     spent: int
     frontier: tuple[Tried, ...]
 
@@ -99,20 +100,30 @@ class Search:
         self._passed: float | None = None
         self._above: float | None = None
         self._spent = 0
-        self._end: Literal["resolved", "most", "none", "budget", "running"] = "running"
+        self._end: End = "running"
         self._check_budget()
 
     def next(self) -> Step | None:
         """The step to run; the same one until it is told of. None: the search is over."""
         return self._step
 
-    def tell(self, load: float, level: LevelResult) -> Verdict:
-        """What all requests of that load show. Raises `ValueError` for a load that was not asked for."""
+    def give_up(self, why: Literal["budget", "time", "stopped"]) -> None:
+        """No more steps, if it has not ended by itself: what was not run counts as not held."""
+        if self._step is not None:
+            self._step, self._end = None, why
+
+    def tell(self, load: float, level: LevelResult, hopeless: str | None = None) -> Verdict:
+        """What all requests of that load show; `hopeless` is why it was ended early, and then it does not hold.
+
+        Raises `ValueError` for a load that was not asked for.
+        """
         if self._step is None or load != self._step.load:
             raise ValueError(f"{load} was not asked for, but {self._step}")
         before = self._tried.get(load)
         whole = level if before is None else combined(before.level, level)
         found = verdict(whole, self._settings.confidence, self._settings.looks)
+        if hopeless is not None:
+            found = Verdict("fail", hopeless)
         self._tried[load] = Tried(whole, found)
         self._spent += level.requests
         self._step = self._again(whole, found) or self._decided(load, passed=found.kind == "pass")

@@ -85,6 +85,11 @@ def per_request(objectives: Iterable[Objective]) -> dict[str, float]:
     return bounds
 
 
+def is_share(objective: Objective) -> bool:
+    """Whether each request meets it or misses it, so that a load can be searched for it: percentiles, errors and success."""
+    return objective.metric in RATIOS or (objective.metric in LATENCIES and str(objective.statistic).startswith("p"))
+
+
 def _statistic(metric: str, words: list[str], text: str) -> str | None:
     if metric not in LATENCIES:
         if words and not (metric == "output_tokens_per_s" and words in (["system"], ["per_user"], ["per_user", "p50"])):

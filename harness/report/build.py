@@ -14,7 +14,7 @@ from harness import results
 from harness.errors import HarnessError, InvalidRunError, nearest
 from harness.measure import hlog
 from harness.rates import Rates
-from harness.report import html, join, scorecard, steadiness, summary
+from harness.report import frontier, html, join, scorecard, steadiness, summary
 from harness.report.cells import Cell, cells
 from harness.report.doubts import doubts
 from harness.report.figures import Summary, encode
@@ -65,8 +65,9 @@ def measure(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Bui
     measured = tuple(cells(run, frame))
     if not measured:
         raise InvalidRunError("the plan has no measure phase: nothing to report", where=str(run_dir))
-    unsteady = steadiness.findings({cell.words: cell.steady for cell in measured})
-    run = replace(run, findings=[*run.findings, *unsteady])
+    held = frontier.held(measured, run.manifest.searches)
+    unsteady = steadiness.findings({cell.words: cell.steady for cell in held})
+    run = replace(run, findings=[*run.findings, *unsteady, *frontier.findings(run.manifest.searches)])
     return Built(run_dir, run, frame, measured, summary.summarise(run, scenario, measured, rates))
 
 

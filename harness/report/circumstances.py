@@ -64,6 +64,45 @@ class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):
     headroom: float | None = None
 
 
+class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One load that a search has tried; `level` is its name among the endpoint's levels, from which the percentiles are.
+
+    verdict    of all its `runs`; only `pass` is shown to hold. `cut_short`: it was ended early, for it was hopeless
+    ttft_p99_s in an open loop from the intended arrival; None, as itl_p99_s, where not estimable
+    """
+
+    level: str
+    load: float
+    verdict: Literal["pass", "fail", "unclear"]
+    reason: str
+    cut_short: bool
+    runs: int
+    requests: int
+    offered_per_s: float
+    achieved_per_s: float
+    offered_tokens_per_s: float | None
+    ttft_p99_s: float | None
+    itl_p99_s: float | None
+    goodput_per_s: float | None
+
+
+class SearchFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest load that holds the objectives at one endpoint, as `harness.searched` has it.
+
+    knee  the load where p99 of TTFT bends most: a hint, which decides nothing
+    """
+
+    unit: str
+    end: str
+    load: float | None
+    at_least: bool
+    above: float | None
+    requests: int
+    seconds: float
+    knee: float | None
+    frontier: tuple[FrontierPoint, ...]
+
+
 class Steady(msgspec.Struct, frozen=True, kw_only=True):
     """One measure window, from the intended arrivals to the ends of their responses.
 

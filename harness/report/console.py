@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import calibration, dispatch, network, noise, repeated, scorecard, verdict, wording
+from harness.report import calibration, dispatch, frontier, network, noise, repeated, scorecard, verdict, wording
+from harness.report.circumstances import FrontierPoint
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
 
@@ -23,6 +24,7 @@ def show(summary: Summary, console: Console) -> None:
     console.print(_table(scorecard.rows(summary)), width=WIDTH)
     for line in (*_LEGEND, ""):
         console.print(Text(line, style="dim"), width=WIDTH)
+    _search(summary, console)
     style = "bold green" if summary.valid else "bold red"
     console.print(Text(verdict.validity(summary), style=style), width=WIDTH)
     for line in (
@@ -41,6 +43,37 @@ def show(summary: Summary, console: Console) -> None:
     for finding in summary.findings:
         said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."
         console.print(Text(wording.plain(said), style="yellow"), width=WIDTH)
+
+
+def _search(summary: Summary, console: Console) -> None:
+    """The largest load that holds, with every load that was tried."""
+    found = frontier.sentences(summary)
+    if not found:
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, width=WIDTH)
+    table.add_column("endpoint", overflow="fold", min_width=10)
+    for heading in ("load", "holds", "TTFT p99", "ITL p99", "tokens/s\noffered", "goodput\n/s"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for name, endpoint in summary.endpoints.items():
+        for each in endpoint.search.frontier if endpoint.search is not None else ():
+            table.add_row(*(Text(cell) for cell in _point(name, each)))
+    console.print(table, width=WIDTH)
+    for line in (*found, ""):
+        console.print(Text(wording.plain(line), style="bold"), width=WIDTH)
+
+
+def _point(name: str, each: FrontierPoint) -> tuple[str, ...]:
+    return (
+        wording.plain(name),
+        f"{each.load:.4g}",
+        scorecard.mark({"pass": True, "fail": False, "unclear": None}[each.verdict]),
+        wording.seconds(each.ttft_p99_s),
+        wording.seconds(each.itl_p99_s),
+        wording.number(each.offered_tokens_per_s),
+        wording.number(each.goodput_per_s),
+        wording.plain(f"cut short: {each.reason}" if each.cut_short else each.reason),
+    )
 
 
 def _table(rows: Sequence[Row]) -> Table:

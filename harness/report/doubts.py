@@ -47,7 +47,14 @@ def _empty(run: Run) -> Iterator[Finding]:
 def _stuck(run: Run) -> Iterator[Finding]:
     """Requests that were cut at the drain limit. They count as failures; many of them also mean that the level was not held."""
     users = {block.id: block.concurrency for block in run.manifest.plan}
-    cut = Counter(each.start.block for each in run.attempts if each.end is not None and "drain_limit" in each.end.flags)
+    beyond = {(one.endpoint, each.level) for one in run.manifest.searches for each in one.judged if each.verdict != "pass"}
+    cut = Counter(
+        each.start.block
+        for each in run.attempts
+        if each.end is not None
+        and "drain_limit" in each.end.flags
+        and (each.start.endpoint, each.start.level) not in beyond  # a search has said that these do not hold
+    )
     if cut:
         stuck = max(count / users[block] for block, count in cut.items())
         yield Finding(

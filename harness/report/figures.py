@@ -10,7 +10,7 @@ import msgspec
 
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
-from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, Steady
+from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, SearchFigures, Steady
 
 SUMMARY_VERSION = 1
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -256,12 +256,15 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """`peak` is the level of highest load; of a search the answer, or the least load where there is none."""
+
     model: str
     simulated: bool
     proxy: str | None
     rates: Rates | None
     peak: str
     levels: dict[str, LevelFigures]
+    search: SearchFigures | None = None
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -298,7 +301,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """`peak` is the level of highest concurrency in the plan; an endpoint's own `peak` is the highest planned for it.
+    """`peak` is the highest of the endpoints' own peaks.
 
     verdict  `VALID`, or `INVALID(...)` with the codes of the findings that say so
     quotas   what the load met of rate limits, in sentences

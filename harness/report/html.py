@@ -14,7 +14,18 @@ import jinja2
 import pandas as pd
 
 from harness.measure import stats
-from harness.report import calibration, dispatch, network, noise, repeated, scorecard, verdict, wording
+from harness.report import (
+    calibration,
+    dispatch,
+    frontier,
+    frontier_chart,
+    network,
+    noise,
+    repeated,
+    scorecard,
+    verdict,
+    wording,
+)
 from harness.report.cells import Cell
 from harness.report.chart import charts
 from harness.report.figures import PERCENTILES, Distribution, LevelFigures, Summary
@@ -52,6 +63,8 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             unproven=verdict.unproven(summary),
             noise=list(noise.sentences(summary)),
             charts=charts(summary, cells),
+            searched=frontier.sentences(summary),
+            search_charts=frontier_chart.charts(summary),
             dispatched=dispatch.sentences(summary),
             floors_of_ttft=network.floors(summary),
             calibration=calibration.sentence(summary.calibration),
@@ -82,6 +95,7 @@ def environment() -> jinja2.Environment:
         "plain": wording.plain,
         "mark": scorecard.mark,
         "metrics": _metrics,
+        "load": frontier.load,
     }
     environment.globals |= {
         "objective_value": verdict.value,

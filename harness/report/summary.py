@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure import campaign, slo, stats
 from harness.rates import Rates
-from harness.report import calibration, client, dispatch, join, noise, objectives, quota, repeated, verdict
+from harness.report import calibration, client, dispatch, frontier, join, noise, objectives, quota, repeated, verdict
 from harness.report.cells import Cell, of_repetition
 from harness.report.circumstances import Repeated
 from harness.report.compare import compare
@@ -41,7 +41,8 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
     targets = [slo.parse(text, scenario.load.view) for text in scenario.slo]
     levels = {(cell.endpoint, cell.level): _whole(run, cell, targets, rates.get(cell.endpoint)) for cell in cells}
     covers_s = calibration.windows(run).covers_s()
-    highest = max(cells, key=lambda cell: cell.load)
+    peaks = frontier.peaks(cells, manifest.searches)
+    highest = max(peaks.values(), key=lambda cell: cell.load)
     return Summary(
         run_id=manifest.run_id,
         scenario=scenario.name,
@@ -61,10 +62,12 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
                 simulated=endpoint.simulated is not None,
                 proxy=endpoint.proxy,
                 rates=rates.get(name),
-                peak=max((cell for cell in cells if cell.endpoint == name), key=lambda cell: cell.load).level,
-                levels={level: figures for (owner, level), figures in levels.items() if owner == name},
+                peak=peaks[name].level,
+                levels=(own := {level: figures for (owner, level), figures in levels.items() if owner == name}),
+                search=frontier.figures(name, manifest.searches, own),
             )
             for name, endpoint in scenario.endpoints.items()
+            if name in peaks
         },
         comparison=None  # of an endpoint with itself there is no better one
         if scenario.load.aa is not None

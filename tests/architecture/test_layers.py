@@ -25,6 +25,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "rates": "records",
     "health": "records",
     "quota": "records",
+    "searched": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {

@@ -84,7 +84,7 @@ def test_the_hash_is_of_the_meaning(folder: Path, tmp_path_factory: pytest.TempP
         ("levels: [1, 4]", "levels: [4, 1]", "scenario.yaml:13 load.levels: [4, 1]: levels must increase\n  write [1, 4]"),
         ("levels:", "levles:", "scenario.yaml:13 load.levles: unknown key 'levles'\n  allowed: aa, design, drain_s, kind"),
         ("levels:", "levles:", "(did you mean 'levels'?)"),
-        ("levels:", "levles:", "scenario.yaml:12 load.levels: key 'levels' is required and missing"),
+        ("levels:", "levles:", "scenario.yaml:12 load.levels: no levels\n  give at least one number of users"),
         ("input: 1", "inptu: 1", "scenario.yaml:9 endpoints.gpt-4.1.price.inptu: unknown key 'inptu'"),
         ("input: 1", "inptu: 1", "(did you mean 'input'?)"),
         ("simulated: {}", "simulated: {ttft: {medain_s: 1}}", "(did you mean 'median_s'?)"),

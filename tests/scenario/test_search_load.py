@@ -1,0 +1,66 @@
+"""A search in place of levels: what it needs, and what makes no sense beside it."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from harness.load import ClosedLoad, OpenLoad, search_of
+from harness.scenario import Scenario
+
+SEARCH = {"begin": 1, "most": 64}
+SLO = ["ttft.p99 <= 800 ms", "usd_per_success <= 0.02 USD"]
+
+
+def scenario(load: dict[str, Any], slo: list[str] = SLO) -> Scenario:
+    endpoints = {"a": {"model": "m", "simulated": {}}}
+    return Scenario.model_validate(
+        {"name": "t", "endpoints": endpoints, "prompts": {"dataset": "d.jsonl"}, "load": load, "slo": slo}
+    )
+
+
+def told(load: dict[str, Any], slo: list[str] = SLO) -> str:
+    with pytest.raises(ValidationError) as caught:
+        scenario(load, slo)
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in caught.value.errors())
+
+
+@pytest.mark.parametrize(("kind", "of"), [("closed", ClosedLoad), ("open", OpenLoad)])
+def test_a_search_stands_in_place_of_levels(kind: str, of: type) -> None:
+    """Of users or of rates; also when every default is written out."""
+    load = scenario({"kind": kind, "search": SEARCH}).load
+    assert isinstance(load, of)
+    assert load == scenario(load.model_dump(mode="json")).load
+    search = search_of(load)
+    assert search is not None
+    assert (1, 64, 1_000, 20_000) == (search.begin, search.most, search.requests, search.budget)
+
+
+def test_levels_have_no_search() -> None:
+    """And a replay neither."""
+    assert None is search_of(scenario({"levels": [1]}).load) is search_of(scenario({"kind": "replay", "trace": "t"}).load)
+
+
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        ({"search": SEARCH, "levels": [1]}, "load.closed.levels: both levels and search"),
+        ({"search": {"begin": 8, "most": 4}}, "a search from 8 to 4"),
+        ({"search": {"begin": 1.5, "most": 4}}, "a search from 1.5 to 4 users"),
+        ({"search": {"most": 4}}, "load.closed.search.begin: Field required"),
+        ({"search": {**SEARCH, "ratio": 1}}, "load.closed.search.ratio"),
+        ({"search": {**SEARCH, "requests": 5_000}}, "requests 5,000, requests_most 4,000, budget 20,000"),
+        ({"search": SEARCH, "measure_s": 5}, "measure_s of a search"),
+        ({"search": SEARCH, "repetitions": 2}, "repetitions of a search"),
+        ({"kind": "open", "search": SEARCH, "arrivals": {"shape": "sine"}}, "a search with the shape 'sine'"),
+    ],
+)
+def test_what_makes_no_sense(load: dict[str, Any], message: str) -> None:
+    """Each mistake says what is wrong with it."""
+    assert message in told(load)
+
+
+@pytest.mark.parametrize("slo", [[], ["usd_per_success <= 0.02 USD"], ["e2e.mean <= 2 s"]])
+def test_a_search_is_for_objectives(slo: list[str]) -> None:
+    """Of which at least one must be a share of requests: a mean or a price cannot be searched for."""
+    assert "a search for the largest load that holds" in told({"search": SEARCH}, slo)
