@@ -121,7 +121,7 @@ class SearchFor(Section):
     least_s        a step is as long as its requests need, and no shorter than this
     budget         requests of the search at one endpoint, warm-ups included; `minutes` as well
 
-    What the defaults are worth is in CONTRIBUTING.md: about 15,000 requests to find nine tenths of the truth, seldom more.
+    What the defaults are worth is in scenarios/README.md: about 15,000 requests to find nine tenths of the truth, seldom more.
     """
 
     begin: Annotated[float, Field(gt=0, le=100_000)]

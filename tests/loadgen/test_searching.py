@@ -118,7 +118,7 @@ def rates(tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
 
 
 def test_the_rate_that_is_served_is_found(rates: Endpoint) -> None:
-    """4, 8, 16 and 32 a second hold, 64 does not, then the middles to within the ratio; what stays unclear counts as not held."""
+    """4, 8, 16 and 32 a second hold, 64 does not, then the middles, to within the ratio; unclear is not held."""
     found = rates.found
     assert ("resolved", False, "requests/s") == (found.end, found.at_least, found.unit)
     assert found.load is not None

@@ -37,7 +37,7 @@ load:
   users: 300
   warmup_s: 1
   drain_s: 5
-  search: {{begin: {BEGIN}, most: 2000, ratio: 1.1, confidence: 0.9, looks: 20, requests: 1000, requests_most: 3000, least_s: 3}}
+  search: {{begin: {BEGIN}, most: 2000, ratio: 1.1, confidence: 0.9, looks: 20, requests_most: 3000, least_s: 3}}
 slo: ["{OBJECTIVE}"]
 """
 
