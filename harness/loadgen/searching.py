@@ -54,6 +54,7 @@ class Searching:
         settings = self._settings(load)
         self._searches = [_OfOne(name, Search(settings), {}, {}) for name in scenario.endpoints]
         self._wanted = 0
+        self._running: tuple[_OfOne, float] | None = None  # whose step, and when it began
         self._hopeless: list[str] = []
 
     def _settings(self, load: ClosedLoad | OpenLoad) -> Settings:
@@ -79,6 +80,8 @@ class Searching:
         return tuple(self._found(one) for one in self._searches)
 
     def stop(self) -> None:
+        """A step that was under way is not judged, but it was paid."""
+        self._count()
         for one in self._searches:
             one.search.give_up("stopped")
 
@@ -93,12 +96,13 @@ class Searching:
                 waiting.pop(0)
             if not waiting:
                 return
-            one, first, began_s = waiting[0], first + len(blocks), self._now_s()
+            one, first = waiting[0], first + len(blocks)
+            self._running = one, self._now_s()
             self._journals.watch([block.id for block in blocks])
             self._hopeless = []
             yield blocks
+            self._count()
             self._judge(one, blocks[-1])
-            one.used_s += self._now_s() - began_s
             if self._load.design != "sequential":
                 waiting.append(waiting.pop(0))
 
@@ -158,9 +162,16 @@ class Searching:
 
     # what came of it -------------------------------------------------------------------------------------------------
 
-    def _judge(self, one: _OfOne, block: Block) -> None:
+    def _count(self) -> None:
+        """What the step has cost, once."""
+        if self._running is None:
+            return
+        (one, began_s), self._running = self._running, None
         self._journals.read()
         one.sent += self._journals.count()
+        one.used_s += self._now_s() - began_s
+
+    def _judge(self, one: _OfOne, block: Block) -> None:
         step = one.search.next()
         if step is None:
             return

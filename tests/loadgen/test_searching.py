@@ -200,9 +200,10 @@ def test_what_it_may_cost_ends_it(tmp_path: Path, limit: dict[str, float], end: 
 
 
 def test_a_run_that_stops_keeps_what_was_shown(tmp_path: Path) -> None:
-    """Two steps were judged; the third one, which was under way, was not."""
+    """Two steps were judged; the third one, which was under way, was not, but its requests were sent."""
     endpoint = Endpoint(tmp_path, scenario(OPEN, "e2e.p50 <= 150 ms"), 4, 0.1).play(cells=3)
     endpoint.plan.stop()
+    assert endpoint.n == endpoint.found.requests == 3 * 800 + 2 * (4 + 8 + 16)
     assert ("stopped", 8.0, [4, 8]) == (endpoint.found.end, endpoint.found.load, [each.load for each in endpoint.found.judged])
 
 
