@@ -47,13 +47,15 @@ class Example(Frozen, frozen=True):
 class Call(Frozen, frozen=True):
     """One prompt as an endpoint gets it, before any dialect has spelled it.
 
-    max_tokens  of the answer, where the load says how long it is to be; `once`: it will not be asked again
+    max_tokens  of the answer, where the load says how long it is to be; `once`: it is not worth keeping as bytes
+    nonce       what stands before the prompt of its example, in `messages` already; None for nothing
     """
 
     example: str
     messages: tuple[Message, ...]
     max_tokens: int | None = None
     once: bool = False
+    nonce: str | None = None
 
 
 class Target(Frozen, frozen=True):
@@ -198,6 +200,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     scheduled_ns   when an open loop meant to send it; None in a closed loop
     dispatched_ns  when a user began with it; None where none ever did: it was dropped
     waited_ns      how long before that all users were busy, so how much of the time from scheduled to dispatched is not ours
+    nonce          what stood before the example's prompt; example and nonce are the same where the whole prompt was
     """
 
     id: str
@@ -210,6 +213,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     dispatched_ns: int | None
     scheduled_ns: int | None = None
     waited_ns: int = 0
+    nonce: str | None = None
 
 
 class LateJoin(Frozen, frozen=True, array_like=True):

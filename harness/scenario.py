@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -202,7 +202,12 @@ class Sample(Section):
 
 
 class Prompts(Section):
-    """`format` is by the file's ending where it is not given; `columns` maps our names to the file's."""
+    """`format` is by the file's ending where it is not given; `columns` maps our names to the file's.
+
+    nonce        what stands before each prompt, so that no cache has it: nothing, a word of the run's own, or a word of each
+                 request's own
+    reuse_share  the share of requests that have the nonce and prompt of an earlier one all the same
+    """
 
     dataset: Path
     format: Annotated[str, checking(lambda name: plugins.load("dataset format", name))] | None = None
@@ -210,6 +215,15 @@ class Prompts(Section):
     system: str | None = None
     template: Text = "{{ prompt }}"
     sample: Sample | None = None
+    nonce: Literal["none", "run", "attempt"] = "none"
+    reuse_share: Ratio = 0.0
+
+    @model_validator(mode="after")
+    def _reused(self) -> Self:
+        if self.reuse_share and self.nonce != "attempt":
+            what = f"a reuse_share of {self.reuse_share:g} with `nonce: {self.nonce}`"
+            raise mistake(what, "write `nonce: attempt`: without it, the data set alone says what repeats")
+        return self
 
 
 class Grading(Section):
@@ -302,6 +316,13 @@ class Scenario(Section):
             raise mistake(
                 f"budget.usd, and no price of {', '.join(unpriced)}", "give every endpoint a price, or drop budget.usd"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _shared_as_traced(self) -> Self:
+        if self.prompts.nonce == "attempt" and isinstance(self.load, ReplayLoad) and self.load.prompts == "trace":
+            what = "prompts.nonce attempt, and prompts that share what the trace says was shared"
+            raise mistake(what, "write `nonce: run`, which keeps what they share, or `load.prompts: examples`")
         return self
 
     @model_validator(mode="after")

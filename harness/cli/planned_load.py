@@ -12,10 +12,11 @@ from harness import scenario_file
 from harness.errors import HarnessError
 from harness.load import ClosedLoad, Load, OpenLoad, search_of
 from harness.loadgen import prepare
-from harness.scenario import Endpoint
+from harness.scenario import Endpoint, Scenario
 from harness.scenario_file import Loaded
 from harness.simulated import Simulated
 from harness.simulator import knowledge, tokens
+from harness.workload import nonce
 
 MOST_USERS = 100_000
 MOST_PROMPT_BYTES = 1_000_000
@@ -83,7 +84,8 @@ def of_scenario(loaded: Loaded) -> Plan:
     chunks = math.ceil((answer + pace.reasoning_tokens) / pace.tokens_per_chunk)
     ttft_s, gap_s = _ttft_s(pace), _gap_s(pace, answer)
     plan = Plan(
-        prompt_bytes=math.ceil(fmean(sum(len(each.content.encode()) for each in call.messages) for call in calls)),
+        prompt_bytes=_nonce_bytes(loaded.scenario)
+        + math.ceil(fmean(sum(len(each.content.encode()) for each in call.messages) for call in calls)),
         tokens=max(2, min(chunks, int(LONG_ANSWER_S / gap_s) if gap_s else chunks)),
         ttft_s=ttft_s,
         gap_s=gap_s,
@@ -92,6 +94,10 @@ def of_scenario(loaded: Loaded) -> Plan:
     )
     at_once = len(endpoints) if loaded.scenario.load.design == "parallel" else 1
     return plan._replace(users=tuple(at_once * users for users in _users(loaded.scenario.load, plan.answer_s)))
+
+
+def _nonce_bytes(scenario: Scenario) -> int:
+    return 0 if scenario.prompts.nonce == "none" else len(nonce.word("") + nonce.AFTER)
 
 
 def _users(load: Load, answer_s: float) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from harness.credentials import Secrets
 from harness.errors import HarnessError
 from harness.load import Load, ReplayLoad
 from harness.loadgen import plan
-from harness.loadgen.schedule import Calls
+from harness.loadgen.schedule import Calls, Nonces
 from harness.rates import Rates
 from harness.records import SCHEMA_VERSION, Call, Example, Manifest
 from harness.scenario import Scenario
@@ -93,7 +93,8 @@ def calls(manifest: Manifest) -> Calls:
         remedy = "every host of a run needs the same file; start the run again with this one"
         raise HarnessError("the trace is not the one that was planned", where=str(scenario.load.trace), remedy=remedy)
     traced = traced_of(scenario.load, folder)
-    return Calls(scenario.load, calls_of(scenario, tuple(examples_of(manifest).values())), traced)
+    nonces = Nonces(scenario.prompts.nonce, manifest.run_id, scenario.prompts.reuse_share)
+    return Calls(scenario.load, calls_of(scenario, tuple(examples_of(manifest).values())), traced, nonces)
 
 
 def traced_of(load: Load, folder: Path) -> tuple[Traced, ...]:

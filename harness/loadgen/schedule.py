@@ -1,27 +1,58 @@
 """What a worker sends, and when it is due: computed from the scenario alone, so that all workers agree without talking."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from harness.load import Arrivals, Diurnal, Load, OpenLoad, Ramp, ReplayLoad, Sine, Spike, Steps
+from harness.load import Arrivals, ClosedLoad, Diurnal, Load, OpenLoad, Ramp, ReplayLoad, Sine, Spike, Steps
 from harness.records import Block, Call, Message, Phase
-from harness.workload import arrivals, trace
+from harness.workload import arrivals, nonce, trace
 from harness.workload.arrivals import Profile
 from harness.workload.sampler import Order
 from harness.workload.trace_row import Traced
 
 
+class Nonces(NamedTuple):
+    """What stands before prompts; `run` is the run's id. See `scenario.Prompts`."""
+
+    kind: str = "none"
+    run: str = ""
+    reuse_share: float = 0.0
+
+
+NO_NONCES = Nonces()
+
+
 class Calls:
-    """Which prompt is at which position of a cell.
+    """Which prompt is at which position of a cell, and what stands before it.
 
     `examples` are all as prompts, in the data set's order; `traced` is the trace of a replay.
     """
 
-    def __init__(self, load: Load, examples: Sequence[Call], traced: Sequence[Traced] = ()) -> None:
-        self._load, self._examples, self.traced = load, examples, traced
+    def __init__(self, load: Load, examples: Sequence[Call], traced: Sequence[Traced] = (), nonces: Nonces = NO_NONCES) -> None:
+        self._load, self.traced, self._nonces = load, traced, nonces
+        self._word = nonce.word(nonces.run) if nonces.kind == "run" else None
+        self._examples = [self._of_run(each) for each in examples]
         self._orders: dict[tuple[str, int], Order] = {}
 
     def at(self, block: Block, position: int) -> Call:
-        """The same at every endpoint, so that each answers the same prompts; another order for each repetition."""
+        """The same at every endpoint but for the nonce, so that each answers the same prompts; repetitions differ in order.
+
+        A request that repeats an earlier one repeats, in a closed loop, one of the same user, whose answer has ended.
+        """
+        if self._nonces.kind != "attempt":
+            return self._plain(block, position)
+        load = self._load
+        is_replay = isinstance(load, ReplayLoad)  # whose positions begin again in each block
+        stride = block.concurrency if isinstance(load, ClosedLoad) else 1
+        seed = f"{load.seed}/{block.level}/{block.repetition}" + (f"/{block.phase}" if is_replay else "")
+        source = nonce.source(seed, position, stride, self._nonces.reuse_share)
+        place = f"block {block.id}" if is_replay else f"cell {block.cell}"
+        return nonce.before(self._plain(block, source), nonce.word(f"{self._nonces.run}/{place}/{source}"), once=True)
+
+    def _of_run(self, call: Call) -> Call:
+        return call if self._word is None else nonce.before(call, self._word, once=call.once)
+
+    def _plain(self, block: Block, position: int) -> Call:
         load = self._load
         if isinstance(load, ReplayLoad) and load.prompts == "trace":
             return self._filler(load, block, position)
@@ -38,7 +69,8 @@ class Calls:
         seed = f"{load.seed}/{block.level}/{block.repetition}/{position // len(self.traced)}/{block.phase}"
         text = trace.prompt(traced, seed)
         said = (Message(role="user", content=text),)
-        return Call(example=f"trace-{traced.number}", messages=said, max_tokens=traced.output_tokens or None, once=True)
+        limit = traced.output_tokens or None
+        return self._of_run(Call(example=f"trace-{traced.number}", messages=said, max_tokens=limit, once=True))
 
 
 def share(

@@ -254,6 +254,7 @@ class Worker:
             dispatched_ns=dispatched_ns,
             scheduled_ns=turn.scheduled_ns,
             waited_ns=turn.waited_ns,
+            nonce=call.nonce,
         )
         self.started += 1
         self._write(self._journal, start)

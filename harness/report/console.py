@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import calibration, dispatch, frontier, network, noise, repeated, scorecard, verdict, wording
+from harness.report import cache, calibration, dispatch, frontier, network, noise, repeated, scorecard, verdict, wording
 from harness.report.circumstances import FrontierPoint
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
@@ -38,7 +38,7 @@ def show(summary: Summary, console: Console) -> None:
         *network.notable(summary),
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)
-    for line in (verdict.client(summary), calibration.sentence(summary.calibration)):
+    for line in (cache.sentence(summary), verdict.client(summary), calibration.sentence(summary.calibration)):
         console.print(Text(wording.plain(line), style="dim"), width=WIDTH)
     for finding in summary.findings:
         said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."

@@ -135,7 +135,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     """Sums over the attempts that reported the count; None where none did. source counts attempts by who counted.
 
     missing       attempts that streamed something and reported no output count
-    cached_ratio  cached reads / input, over the attempts that reported both
+    cached_ratio  cached reads / input, over the `cached_n` attempts that reported both
     """
 
     input: int | None
@@ -143,6 +143,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     cached_read: int | None
     reasoning: int | None
     cached_ratio: float | None
+    cached_n: int
     source: dict[str, int]
     missing: int
 

@@ -68,6 +68,7 @@ def tokens(attempts: pd.DataFrame) -> Tokens:
         cached_read=_sum(attempts["cached_read_tokens"]),
         reasoning=_sum(attempts["reasoning_tokens"]),
         cached_ratio=int(both["cached_read_tokens"].sum()) / read if read else None,
+        cached_n=len(both),
         source={str(name): int(count) for name, count in sorted(sources.items())},
         missing=int((attempts["chunks"].gt(0) & attempts["output_tokens"].isna()).sum()),
     )

@@ -1,6 +1,6 @@
 """What the simulator knows: for a prompt, which example it is, a right answer and a wrong one.
 
-A prompt is recognised by its hash alone, so the configuration holds answers but no prompts.
+A prompt is recognised by its hash alone, so the configuration holds answers but no prompts; a nonce before it changes nothing.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import msgspec
 from harness.errors import HarnessError
 from harness.records import Call, Example, Message
 from harness.simulator.candidate import uniform
+from harness.workload import nonce
 
 NO_ANSWER = "I cannot tell."  # the wrong answer where no other example's answer is one
 
@@ -27,8 +28,8 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def prompt_key(messages: Iterable[Message]) -> str:
-    """SHA-256, in hex, over the UTF-8 text `role NUL content SOH` of each message in order."""
-    text = "".join(f"{message.role}\x00{message.content}\x01" for message in messages)
+    """SHA-256, in hex, over the UTF-8 text `role NUL content SOH` of each message in order, without a nonce before them."""
+    text = "".join(f"{message.role}\x00{message.content}\x01" for message in nonce.without(messages))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -95,12 +95,15 @@ def stretched(process: Iterable[float], profile: Profile) -> Iterator[float]:
     arrivals = iter(process)
     arrival = next(arrivals)
     done = 0.0  # the integral up to this part of the profile
+    last_s = 0.0
     for here, there in itertools.pairwise(profile):
         length_s = there.at_s - here.at_s
         area = length_s * (here.per_s + there.per_s) / 2
         slope = (there.per_s - here.per_s) / length_s if length_s else 0.0
         while arrival < done + area:
-            yield min(here.at_s + _after(arrival - done, here.per_s, slope), there.at_s)
+            at_s = min(here.at_s + _after(arrival - done, here.per_s, slope), there.at_s)
+            last_s = max(last_s, at_s)  # two that come together may be rounded apart
+            yield last_s
             arrival = next(arrivals)
         done += area
 

@@ -21,6 +21,7 @@ WORDS = tuple(_COMMON.split())
 PHRASE_WORDS = 16
 _draw = random.Random("phrases")
 _PHRASES = tuple(" ".join(_draw.choices(WORDS, k=PHRASE_WORDS)) for _ in range(1_024))
+OPENING_FORM = "(?:[bdfghjklmnprstvz][aeio]){10}"  # a pattern
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdfghjklmnprstvz" for vowel in "aeio")
 
 

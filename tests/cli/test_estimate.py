@@ -42,6 +42,12 @@ def test_a_closed_loop_asks_as_often_as_it_is_answered(tmp_path: Path, capsys: p
     assert "together: 0.225 USD, 2.0 to 4.0 minutes" == lines[2]
 
 
+def test_a_nonce_is_paid_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """422 bytes in place of 400, a token for four of them: 106 tokens in each of 180 requests."""
+    _, out = told(tmp_path, capsys, CLOSED, "--set", "prompts.nonce=attempt")
+    assert out.startswith("dear: 180 requests, 19,080 tokens in, 900 out, ")
+
+
 def test_an_open_loop_is_its_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Three a second for 30 s, however long an answer takes; what was seen can be said in place of what is assumed."""
     _, out = told(tmp_path, capsys, OPEN, "--tokens", "50", "--json")

@@ -40,7 +40,7 @@ def test_every_row_and_the_verdict_are_there(troubled: Built) -> None:
     for words in (
         "alpha 4",
         "delta 16",
-        "VALID with 2 findings",
+        "VALID with 3 findings",
         "ttft.p99 <= 800 ms: met by alpha",
         "At 16 users:",
         "Load processes, at worst: CPU 30.0 %",

@@ -79,5 +79,12 @@ def test_token_sums_name_their_source() -> None:
     """Two servers' counts, one attempt that streamed and told nothing, and no reasoning reported at all."""
     made = handmade.run([handmade.ok(1), handmade.ok(2), handmade.ok(3, tokens=None)])
     assert Tokens(
-        input=200, output=10, cached_read=None, reasoning=None, cached_ratio=None, source={"server": 2}, missing=1
+        input=200, output=10, cached_read=None, reasoning=None, cached_ratio=None, cached_n=0, source={"server": 2}, missing=1
     ) == tokens(join.frame(made, {}, graded=False))
+
+
+def test_the_cached_share_is_of_those_that_told_it() -> None:
+    """30 of 100 and 0 of 100 tokens; a third attempt told its input and nothing of a cache."""
+    told = [handmade.ok(n, usage=Usage(input_tokens=100, cached_read_tokens=30 * n)) for n in range(2)]
+    made = tokens(join.frame(handmade.run([*told, handmade.ok(3)]), {}, graded=False))
+    assert (0.15, 2, 30) == (made.cached_ratio, made.cached_n, made.cached_read)

@@ -16,7 +16,7 @@ def ranked(troubled: Built, *differences: Difference, figure: str = "success", b
 
 def test_a_valid_run_with_a_finding_says_both(troubled: Built) -> None:
     """Valid, and there is something to read: the clock, and a load that was made up too crudely to be steady."""
-    assert "VALID with 2 findings to read." == verdict.validity(troubled.summary)
+    assert "VALID with 3 findings to read." == verdict.validity(troubled.summary)
 
 
 def test_an_invalid_run_says_why(troubled: Built) -> None:

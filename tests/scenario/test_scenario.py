@@ -227,6 +227,23 @@ def test_a_dataset_format_is_known() -> None:
     assert [(("format",), "unknown dataset format 'xls'")] == _told(Prompts, dataset="d", format="xls")
 
 
+@pytest.mark.parametrize("nonce", ["none", "run"])
+def test_only_nonces_of_each_attempt_can_be_reused(nonce: str) -> None:
+    """A share with nothing that it could be of is refused; so is one beyond 1."""
+    assert 0.3 == Prompts(dataset="d", nonce="attempt", reuse_share=0.3).reuse_share
+    assert [((), f"a reuse_share of 0.3 with `nonce: {nonce}`")] == _told(Prompts, dataset="d", nonce=nonce, reuse_share=0.3)
+    assert [(("reuse_share",), "less_than_equal")] == _told(Prompts, dataset="d", nonce="attempt", reuse_share=1.3)
+
+
+def test_a_nonce_each_would_undo_what_a_trace_shares() -> None:
+    """Filler of a trace shares prefixes: a nonce of the run keeps them, one of each attempt is refused."""
+    replay = {"load": {"kind": "replay", "trace": "t.csv", "prompts": "trace"}}
+    own = {"prompts": {"dataset": "d.jsonl", "nonce": "run"}}
+    assert "run" == Scenario.model_validate(SMALLEST | replay | own).prompts.nonce
+    [(where, what)] = _told(Scenario, **SMALLEST | replay | {"prompts": {"dataset": "d.jsonl", "nonce": "attempt"}})
+    assert ((), "prompts.nonce attempt, and prompts that share what the trace says was shared") == (where, what)
+
+
 def test_an_objective_is_readable() -> None:
     """Objectives are read when the scenario is, and the mistake names which one."""
     [(where, what)] = _told(Scenario, **SMALLEST, slo=["success >= 92 %", "ttft.p42 <= 1 s"])

@@ -7,6 +7,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.records import Call, Example, Message
 from harness.simulator.knowledge import NO_ANSWER, Known, build, index, prompt_key
+from harness.workload import nonce
 
 
 def case(id_: str, expected: object = None, reference: str | None = None) -> tuple[Example, Call]:
@@ -22,6 +23,14 @@ def test_prompt_key_is_the_documented_hash() -> None:
     """SHA-256 over role, NUL, content, SOH of each message, as UTF-8."""
     expected = hashlib.sha256(b"system\x00Be brief.\x01user\x00Gr\xc3\xbc\xc3\x9fe\x01").hexdigest()
     assert expected == prompt_key([Message("system", "Be brief."), Message("user", "Grüße")])
+
+
+def test_a_nonce_before_a_prompt_is_no_part_of_it() -> None:
+    """With any nonce the same answer is known; another word before it is another prompt."""
+    call = Call("e", (Message("system", "Be brief."), Message("user", "Is it?")))
+    keys = {prompt_key(nonce.before(call, nonce.word(each), once=True).messages) for each in ("x", "y")}
+    assert {prompt_key(call.messages)} == keys
+    assert prompt_key(call.messages) != prompt_key(nonce.before(call, "Hello", once=True).messages)
 
 
 def test_moving_text_between_messages_changes_the_key() -> None:

@@ -5,8 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.records import Message
+from harness.load import ClosedLoad
+from harness.loadgen.schedule import Calls, Nonces
+from harness.records import Block, Call, Message, Phase
 from harness.simulator import tokens
+from harness.simulator.knowledge import prompt_key
 from harness.simulator.prefix_cache import BLOCK, PrefixCache
 
 
@@ -82,3 +85,24 @@ def test_usage_and_truth_report_what_is_cached(start: Any) -> None:
             usages.append(client.post("/chat/completions", json={"model": model, "messages": messages}).json().get("usage"))
     assert [0, 64, 80] == [usage["prompt_tokens_details"]["cached_tokens"] for usage in usages[1:]]
     assert [0, 0, 64, 80] == [line["cached_tokens"] for line in simulator.stop()]
+
+
+@pytest.mark.parametrize(("kind", "cached"), [("none", [0, 0, 64, 64]), ("attempt", [0, 0, 0, 0])])
+def test_nonces_empty_the_cache_and_leave_the_answers(start: Any, kind: str, cached: list[int]) -> None:
+    """Two prompts twice each: all their blocks come from the cache, or none with a nonce each; the answers stay right."""
+    prompts = [Call(f"e{n}", (Message("user", words(64, first=100 * n)),)) for n in range(2)]
+    known = [
+        {"example": call.example, "prompt_sha256": prompt_key(call.messages), "right": f"it is {call.example}", "wrong": "no"}
+        for call in prompts
+    ]
+    candidate = {"name": "a", "model": "m", "accuracy": 1.0, "prefix_cache": True}
+    simulator = start(candidates=[candidate], knowledge=known)
+    calls = Calls(ClosedLoad(levels=(1,)), prompts, nonces=Nonces(kind, "run"))
+    block = Block(id=0, cell=0, endpoint="a", level="1", concurrency=1, phase=Phase.MEASURE, seconds=1)
+    with httpx.Client(base_url=simulator.urls["a"], trust_env=False) as client:
+        for position in range(4):
+            call = calls.at(block, position)
+            messages = [{"role": each.role, "content": each.content} for each in call.messages]
+            reply = client.post("/chat/completions", json={"model": "m", "messages": messages}).json()
+            assert f"it is {call.example}" == reply["choices"][0]["message"]["content"]
+    assert cached == [line["cached_tokens"] for line in simulator.stop()]

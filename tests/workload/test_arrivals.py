@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.workload import arrivals
@@ -64,6 +64,7 @@ def test_the_same_seed_means_the_same_tomorrow() -> None:
 @pytest.mark.parametrize("process", PROCESSES)
 @settings(max_examples=15, deadline=None)
 @given(rate=st.floats(0.01, 200), seconds=st.floats(0.1, 50), seed=st.integers(0, 1000))
+@example(rate=129.96484375, seconds=46.0, seed=20)
 def test_schedules_never_go_back(shape: str, process: str, rate: float, seconds: float, seed: int) -> None:
     """Rising, inside the block, and the same for the same seed."""
     profile = PROFILES[shape](rate, seconds)
