@@ -21,6 +21,8 @@ from harness.measure.rows import Seen, names_for, rows
 from harness.records import Block, Phase
 from harness.scenario import Scenario
 
+pytestmark = pytest.mark.alone
+
 SERVERS, MEAN_S, LIMIT_S, ALLOWED = 8, 0.02, 0.08, 0.1
 OBJECTIVE = f"e2e.p90 <= {1000 * LIMIT_S:g} ms"
 BEGIN = 166  # twice that is 0.92 of the capacity, and the next above it are 1.00 and 1.09
