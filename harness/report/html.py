@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 
 from harness.measure import stats
-from harness.report import calibration, dispatch, network, noise, repeated, scorecard, verdict, wording
+from harness.report import calibration, dispatch, network, noise, repeated, scorecard, turns, verdict, wording
 from harness.report.cells import Cell
 from harness.report.chart import charts
 from harness.report.figures import PERCENTILES, Distribution, LevelFigures, Summary
@@ -53,6 +53,8 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             noise=list(noise.sentences(summary)),
             charts=charts(summary, cells),
             dispatched=dispatch.sentences(summary),
+            talks=list(turns.told(summary)),
+            talked=list(turns.sentences(summary)),
             floors_of_ttft=network.floors(summary),
             calibration=calibration.sentence(summary.calibration),
             names=[each for each in summary.names if each.addresses != (each.host,)],
@@ -88,6 +90,7 @@ def environment() -> jinja2.Environment:
         "figures": repeated.FIGURES,
         "interval": repeated.interval,
         "noises": noise.FIGURES,
+        "turn_cells": turns.cells,
     }
     return environment
 
