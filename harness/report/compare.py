@@ -115,6 +115,7 @@ def _e2e_s(attempts: pd.DataFrame, column: str) -> pd.DataFrame | None:
 
 def _spend(attempts: pd.DataFrame) -> pd.DataFrame | None:
     """Money and success, or None where nothing is priced, nothing succeeded or an answer waits for its grade."""
+    attempts = join.ended(attempts)
     if join.tasks(attempts)["success"].isna().any() or attempts["usd"].isna().all() or not attempts["success"].any():
         return None
     return pd.DataFrame(

@@ -116,7 +116,8 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
     total    over the `priced` attempts; while `unpriced` > 0 it and its ratios are lower bounds
     at_most  the same if every unpriced attempt cost as much as the dearest priced one
-    per_task counts a conversation once, where per_attempt counts its turns
+    per_task counts a conversation once, where per_attempt counts its turns; it and per_success leave out conversations that the
+             end of their block cut
     interval 95 % interval of per_success; it holds what the unpriced attempts leave open, too
     """
 

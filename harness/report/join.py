@@ -36,6 +36,13 @@ def tasks(attempts: pd.DataFrame) -> pd.DataFrame:
     return attempts[attempts["is_task"]]
 
 
+def ended(attempts: pd.DataFrame) -> pd.DataFrame:
+    """Without the conversations that the end of their block cut: what they cost bought neither a success nor a failure."""
+    told = set(tasks(attempts)["conversation"].dropna())
+    conversation = attempts["conversation"]
+    return attempts[conversation.isna() | conversation.isin(told)]
+
+
 def later(attempts: pd.DataFrame) -> pd.Series:
     """Which are later turns of conversations: they belong to a task that began before, and no schedule has them."""
     return attempts["turn"].gt(0).fillna(value=False).astype(bool)

@@ -27,23 +27,25 @@ def spend(attempts: pd.DataFrame, seed: int, *, priced_endpoint: bool) -> Spend:
         unknown = _why_unpriced(attempts, priced_endpoint=priced_endpoint)
         return Spend(priced=0, unpriced=unpriced, reason=dict.fromkeys([*_OF_ALL, *_OF_SUCCESSES], unknown))
     low, high = sum(priced, Decimal(0)), sum(at_most(attempts), Decimal(0))
+    ended = join.ended(attempts)
+    ended_low, ended_high = sum(ended["usd"].dropna(), Decimal(0)), sum(at_most(attempts)[ended.index], Decimal(0))
     successes = int(attempts["success"].eq(True).sum())
-    begun = len(attempts) - int(join.later(attempts).sum())
+    of_tasks = len(ended) - int(join.later(ended).sum())
     why = _why_no_success(attempts)
-    bounds = None if why else _interval(attempts, seed)
+    bounds = None if why else _interval(ended, seed)
     reason = dict.fromkeys(_OF_SUCCESSES, why) if why else {}
     if not why and bounds is None:
         reason["interval"] = "too few successes to draw from"
-    if not begun:
-        reason["per_task"] = "no conversation began here"
+    if not of_tasks:
+        reason["per_task"] = "no conversation ended within its block"
     return Spend(
         total=low,
         total_at_most=high,
         per_attempt=ratio(low, len(attempts)),
         per_attempt_at_most=ratio(high, len(attempts)),
-        per_task=ratio(low, begun) if begun else None,
-        per_success=None if why else ratio(low, successes),
-        per_success_at_most=None if why else ratio(high, successes),
+        per_task=ratio(ended_low, of_tasks) if of_tasks else None,
+        per_success=None if why else ratio(ended_low, successes),
+        per_success_at_most=None if why else ratio(ended_high, successes),
         interval=bounds,
         priced=len(priced),
         unpriced=unpriced,

@@ -162,10 +162,14 @@ def conversations(run: Run) -> dict[str, list[Attempt]]:
     return {name: sorted(each, key=lambda one: one.start.turn or 0) for name, each in found.items()}
 
 
-def test_the_endpoint_sees_the_context_grow(tmp_path: Path) -> None:
-    """Prompt tokens of each turn are those of all that was said before, and cached are the whole blocks of the turn before."""
+@pytest.mark.parametrize("changes", [(), ("endpoints.one.parameters={max_tokens: 1500}",)])
+def test_the_endpoint_sees_the_context_grow(tmp_path: Path, changes: tuple[str, ...]) -> None:
+    """Prompt tokens of each turn are those of all that was said before, and cached are the whole blocks of the turn before.
+
+    Also where answers are so long that they are decoded in many steps.
+    """
     data = rows(400)
-    run = Load(tmp_path, data).run(lambda worker: worker.ended >= 14)
+    run = Load(tmp_path, data, *changes).run(lambda worker: worker.ended >= 14)
     truth = [json.loads(line) for line in (run.path / assembly.TRUTH).read_text().splitlines()]
     answers = {each.id: each.text for each in results.read_answers(run.path)}
     said = {row["id"]: row["turns"] for row in data}

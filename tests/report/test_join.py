@@ -90,8 +90,9 @@ def test_a_conversation_is_one_task() -> None:
     assert [3, 6, 8, 9] == [int(name[1:]) for name in join.tasks(made)["id"]]
     assert [0, 1, 2, 0, 1, 2, 0, 1, 0, 0] == list(made["turn"])
     found = spend(made, 1, priced_endpoint=True)
-    assert Decimal("0.0009") == found.per_success  # nine answers of 100 input tokens, and one success
-    assert (Decimal("0.00018"), Decimal("0.00009")) == (found.per_task, found.per_attempt)  # of five, of ten
+    assert Decimal("0.0009") == found.total  # nine answers of 100 input tokens
+    assert Decimal("0.0008") == found.per_success  # without what was cut, and one success
+    assert (Decimal("0.0002"), Decimal("0.00009")) == (found.per_task, found.per_attempt)  # of four, of ten
 
 
 @pytest.mark.parametrize(
