@@ -166,6 +166,13 @@ def _check_search(load: "ClosedLoad | OpenLoad") -> None:
         raise mistake("a search as an A/A test", "give levels: the noise floor is of a load that is known")
 
 
+class Think(Section):
+    """How long a user takes from the end of an answer to the next turn: median_s times exp(sigma x standard normal)."""
+
+    median_s: Annotated[float, Field(ge=0)]
+    sigma: Annotated[float, Field(ge=0, le=3)] = 0.0
+
+
 class _Load(Section):
     """`is_open`: requests come on a schedule, whatever the endpoint does.
 
@@ -207,6 +214,7 @@ class ClosedLoad(_Load):
     search: SearchFor | None = None
     levels: tuple[Users, ...] = ()
     start_over_s: Annotated[float, Field(ge=0)] | None = None
+    think_s: Think | None = None
 
     @property
     def starts_s(self) -> float:
@@ -228,7 +236,8 @@ class ClosedLoad(_Load):
 class OpenLoad(_Load):
     """Each level is a rate: requests arrive so many times a second, however slow the endpoint is.
 
-    `users` is how many may be in flight at once; an arrival that finds all of them busy waits, and its wait is counted.
+    `users` is how many may be in flight at once; an arrival that finds all of them busy waits, and its wait is counted. An
+    arrival may begin a conversation, whose user is busy to its end, thinking included.
     """
 
     view: ClassVar[slo.View] = "scheduled"
@@ -239,6 +248,7 @@ class OpenLoad(_Load):
     levels: tuple[Rate, ...] = ()
     arrivals: Arrivals = Arrivals()
     users: Users = 1_000
+    think_s: Think | None = None
 
     @field_validator("levels")
     @classmethod

@@ -34,6 +34,7 @@ class Example(Frozen, frozen=True):
     expected   what the scorer compares with; None where a judge decides alone
     reference  a full answer that is right, in the form a good model would give it; the simulator answers with it
     cluster    rows that share a document, patient or contract are not independent: statistics use this
+    turns      what the user says in a conversation, in order: all of it, or where there are inputs what follows the template's
     """
 
     id: str
@@ -42,13 +43,15 @@ class Example(Frozen, frozen=True):
     reference: str | None = None
     cluster: str | None = None
     released_at: str | None = None
+    turns: tuple[str, ...] = ()
 
 
 class Call(Frozen, frozen=True):
     """One prompt as an endpoint gets it, before any dialect has spelled it.
 
-    max_tokens  of the answer, where the load says how long it is to be; `once`: it is not worth keeping as bytes
+    max_tokens  of the answer, where the load says how long it is to be; `once`: it will not be asked again
     nonce       what stands before the prompt of its example, in `messages` already; None for nothing
+    later       of a conversation: what its user says to each answer that comes; None for any other call
     """
 
     example: str
@@ -56,6 +59,7 @@ class Call(Frozen, frozen=True):
     max_tokens: int | None = None
     once: bool = False
     nonce: str | None = None
+    later: tuple[str, ...] | None = None
 
 
 class Target(Frozen, frozen=True):
@@ -201,6 +205,8 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     dispatched_ns  when a user began with it; None where none ever did: it was dropped
     waited_ns      how long before that all users were busy, so how much of the time from scheduled to dispatched is not ours
     nonce          what stood before the example's prompt; example and nonce are the same where the whole prompt was
+    turn           its place in its conversation, from 0; `turns` is how many that is to have, and `conversation` the id of its
+                   first attempt. None outside of conversations
     """
 
     id: str
@@ -214,6 +220,14 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     scheduled_ns: int | None = None
     waited_ns: int = 0
     nonce: str | None = None
+    turn: int | None = None
+    turns: int | None = None
+    conversation: str | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Its answer is the one to grade: the only one, or that of the conversation's last turn."""
+        return self.turn is None or self.turns is None or self.turn + 1 == self.turns
 
 
 class LateJoin(Frozen, frozen=True, array_like=True):

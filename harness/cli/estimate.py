@@ -15,7 +15,8 @@ import msgspec
 import typer
 
 from harness import assembly, scenario_file
-from harness.cli import planned_load
+from harness.cli import planned_load, planned_turns
+from harness.cli.planned_turns import Turns
 from harness.errors import ExitCode
 from harness.load import ClosedLoad, Load, ReplayLoad, search_of
 from harness.loadgen import plan, prepare, schedule
@@ -28,11 +29,12 @@ from harness.workload.trace_row import Traced
 
 
 class Answer(NamedTuple):
-    """What one request is taken to be: `seconds` from the sending to the last token."""
+    """What one request is taken to be: `seconds` from the sending to the last token, `turns` those of conversations."""
 
     input_tokens: int
     output_tokens: int
     seconds: float
+    turns: Turns | None = None
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -113,6 +115,9 @@ def _answer(
     )
     answer = Answer(math.ceil(pace.prompt_bytes / CHARS_PER_TOKEN), pace.tokens, pace.answer_s)
     load = loaded.scenario.load
+    turns = planned_turns.of(prepare.calls_of(loaded.scenario, prepare.sampled(loaded)), answer.output_tokens, load)
+    if turns is not None:
+        return answer._replace(input_tokens=turns.input_tokens, turns=turns)
     return _mean(traced, answer) if isinstance(load, ReplayLoad) and load.prompts == "trace" else answer
 
 
@@ -150,15 +155,18 @@ def _of(
 
 def _requests(load: Load, block: Block, traced: tuple[Traced, ...], answer: Answer) -> float:
     """Of an open loop exactly; in a closed one each user asks again as soon as it is answered."""
+    turns = answer.turns
     if isinstance(load, ClosedLoad):
-        return block.concurrency * block.seconds / answer.seconds
-    return sum(1 for _ in schedule.due(load, block, traced))
+        return block.concurrency * block.seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
+    return sum(1 for _ in schedule.due(load, block, traced)) * (1.0 if turns is None else turns.per_example)
 
 
 def _assumed(load: Load, answers: Mapping[str, Answer]) -> Iterator[str]:
     first = next(iter(answers.values()))
     yield f"a prompt has {first.input_tokens} tokens, one for {CHARS_PER_TOKEN} characters"
     yield f"an answer has {first.output_tokens} tokens, counted as the simulator does (--tokens)"
+    if first.turns is not None:
+        yield f"an example is {first.turns.per_example:.3g} requests, as no conversation is cut; its user thinks between turns"
     if isinstance(load, ClosedLoad):
         each = ", ".join(f"{name} {answer.seconds:.2f} s" for name, answer in answers.items())
         yield f"it takes {each} (--ttft-ms, --gap-ms); a faster endpoint is asked more often, and costs more"

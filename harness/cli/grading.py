@@ -37,6 +37,10 @@ def grade_run(run: Path, *, quiet: bool = False) -> int:
 
 
 def _wanted(run: Path) -> dict[str, tuple[str, str]]:
-    """(example, hash) of each answer to grade, by attempt: what was cut off is a failure already and is not graded."""
-    ended = [(attempt.start, attempt.end) for attempt in results.read_run(run).attempts if attempt.end is not None]
+    """(example, hash) of each answer to grade, by attempt: what was cut off is a failure already and is not graded.
+
+    Of a conversation the last answer is graded, which alone the example expects something of.
+    """
+    attempts = [each for each in results.read_run(run).attempts if each.start.is_last]
+    ended = [(attempt.start, attempt.end) for attempt in attempts if attempt.end is not None]
     return {end.id: (start.example, end.answer_sha256) for start, end in ended if end.kind == "ok" and end.answer_sha256}

@@ -72,6 +72,16 @@ def sampled(loaded: Loaded) -> tuple[Example, ...]:
 
 
 def calls_of(scenario: Scenario, examples: tuple[Example, ...]) -> tuple[Call, ...]:
+    """The examples as prompts. `HarnessError` where one does not fit the template, or the load."""
+    talk = next((example.id for example in examples if example.turns), None)
+    load = scenario.load
+    if isinstance(load, ReplayLoad):
+        if talk is not None and load.prompts == "examples":
+            what = f"a replay, and example {talk!r} is a conversation, whose later turns are in no trace"
+            raise HarnessError(what, where="load.kind", remedy="write `kind: closed` or `kind: open`, or drop `turns`")
+    elif load.think_s is not None and talk is None:
+        remedy = "give rows `turns` (scenarios/README.md), or drop think_s"
+        raise HarnessError("no example is a conversation", where="load.think_s", remedy=remedy)
     return tuple(prompts.call(example, scenario.prompts.template, scenario.prompts.system) for example in examples)
 
 

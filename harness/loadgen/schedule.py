@@ -7,6 +7,7 @@ from harness.load import Arrivals, ClosedLoad, Diurnal, Load, OpenLoad, Ramp, Re
 from harness.records import Block, Call, Message, Phase
 from harness.workload import arrivals, nonce, trace
 from harness.workload.arrivals import Profile
+from harness.workload.conversation import think_s
 from harness.workload.sampler import Order
 from harness.workload.trace_row import Traced
 
@@ -97,6 +98,15 @@ def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()
     if block.phase is Phase.WARMUP:
         profile = arrivals.flat(profile[0].per_s, block.seconds)
     return arrivals.stretched(_process(load.arrivals, _seed(load, block)), profile)
+
+
+def think_ns(load: Load, block: Block, position: int, turn: int) -> int:
+    """How long the user of the conversation at this position thinks before this turn: the same at every endpoint."""
+    think = None if isinstance(load, ReplayLoad) else load.think_s
+    if think is None:
+        return 0
+    seed = f"{load.seed}/{block.level}/{block.repetition}/{block.phase}/{position}/{turn}"
+    return round(think_s(think.median_s, think.sigma, seed) * 1e9)
 
 
 def _seed(load: OpenLoad | ReplayLoad, block: Block) -> str:

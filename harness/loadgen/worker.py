@@ -4,13 +4,11 @@ Everything about an attempt that can wait (decoding, classification, the journal
 slices, after the user has sent its next request.
 """
 
-import gc
 import os
 import random
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -21,7 +19,7 @@ from harness.credentials import Secrets
 from harness.errors import StorageError
 from harness.health import Health
 from harness.load import ClosedLoad
-from harness.loadgen import attempt, plan, schedule
+from harness.loadgen import attempt, collector, plan, schedule
 from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
@@ -33,9 +31,11 @@ from harness.loadgen.port import Port
 from harness.loadgen.ration import Ration
 from harness.loadgen.resolver import Resolver
 from harness.loadgen.schedule import Calls
+from harness.loadgen.seat import Seat
+from harness.loadgen.talk import Place, Said, Waits, first_of, hold
 from harness.loadgen.transport import Transport
 from harness.measure.histogram import Values
-from harness.measure.recorder import Recorder
+from harness.measure.recorder import OK, Recorder
 from harness.records import (
     SCHEMA_VERSION,
     AttemptEnd,
@@ -59,21 +59,6 @@ TOLD_TOGETHER = 32  # attempts: 0.3 ms
 NOBODY = -1  # the user of what was dropped
 LINE_FULL, NO_USER = "too many arrivals waited for a user", "no user was free before the drain limit"
 STOPPED = "the run was stopped before a user was free"
-COLLECT_AFTER = 5_000  # container objects: a pause of 2 ms; requests that begin together make thousands and leave none behind
-
-
-@dataclass
-class Seat:
-    """One simulated user: its number in its lane on this worker, where it gets its turns from, its way out per endpoint, its
-    place in the order of examples.
-    """
-
-    number: int
-    turns: Turns
-    transports: dict[str, Transport] = field(default_factory=dict)
-    cell: int = -1
-    taken: int = 0
-    failures: int = 0
 
 
 class Worker:
@@ -101,6 +86,7 @@ class Worker:
         self._ports = {
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
+        self._waits = Waits(self.drain.wake, self.drain.each_tick)
         now_ns = time.monotonic_ns()
         self._rations = {
             name: Ration(Limiter(config.limits, now_ns, count), self.drain.wake, self.drain.each_tick)
@@ -134,7 +120,7 @@ class Worker:
         self.close()
         for ration in self._rations.values():
             ration.resume()
-        _calm_collector()
+        collector.calm()
         self._blocks = blocks
         self._plan = (*self._plan, *(block for block in blocks if block not in self._plan))  # that of a search grows
         users = [plan.share(block.concurrency, self._index, self._count) for block in blocks]
@@ -166,8 +152,8 @@ class Worker:
 
     def close(self) -> None:
         """Leave the blocks: nobody starts another request, but for those that an open loop had due."""
-        self._close_turns()
         blocks, self._blocks = self._blocks, ()
+        self._close_turns()
         if not blocks:
             return
         now_ns = self._mark("close", [(block, 0) for block in blocks])
@@ -178,6 +164,7 @@ class Worker:
     def _close_turns(self) -> None:
         for turns in self._turns:
             turns.close(time.monotonic_ns())
+        self._waits.interrupt()
 
     def cut(self, *, at_limit: bool) -> None:
         """What is still in flight ends as cancelled, with what was seen; at the drain limit it counts against the endpoint.
@@ -215,18 +202,27 @@ class Worker:
             transport.close()
 
     def attempt(self, seat: Seat, turn: Turn) -> float:
-        """One request of this user, from dispatch to the end of its response; returns seconds to pause before the next.
+        """One request of this user, or a whole conversation; returns seconds to pause before the next.
 
         The pause is not latency: it keeps a user whose endpoint fails at once from hammering it. What the last answer came to
         is known one request later, when it has been decoded. An open loop has its schedule, and no pauses.
         """
+        position = self._position(seat, turn)
+        call = self._calls.at(turn.block, position)
+        if call.later is None:
+            self._ask(seat, turn, call)
+        else:
+            hold(call, partial(self._ask, seat, turn), partial(self._goes_on, turn.block, position))
+        return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if turn.number is None else 0.0
+
+    def _ask(self, seat: Seat, turn: Turn, call: Call, place: Place | None = None) -> Said | None:
+        """From dispatch to the end of the response; of a turn that has a next one, until it has been decoded."""
         block = turn.block
         port = self._ports[block.endpoint]
-        call = self._next_call(seat, turn)
         request = port.request(call)
         transcript = Transcript(port.asked.dialect)
         now_ns = time.monotonic_ns()
-        start = self._start(turn, call, seat.number * self._count + self._index, now_ns)
+        start = self._start(turn, call, seat.number * self._count + self._index, now_ns, place)
         self.in_flight += 1
         exchange = Exchange(transcript, port.deadlines, now_ns)
         try:
@@ -238,13 +234,26 @@ class Worker:
             rest = (seat, start, exchange, transcript, port.asked, block.cell)
             short = exchange.received <= STEP_BYTES
             self.drain.later(partial(self._finish, *rest) if short else partial(next, self._finish_long(*rest), None))
-        return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if turn.number is None else 0.0
+        if place is None or place.is_last or self._waits.kind(start.id) != OK:
+            return None
+        text = port.asked.clean(transcript.text)
+        return Said(start.conversation or start.id, text, exchange.done_ns or now_ns) if text else None
 
-    def _start(self, turn: Turn, call: Call, user: int, dispatched_ns: int | None) -> AttemptStart:
+    def _goes_on(self, block: Block, position: int, turn: int, done_ns: int) -> bool:
+        """After thinking: whether the block is still open."""
+        if self._is_open(block):
+            self._waits.think(done_ns + schedule.think_ns(self._load, block, position, turn))
+        return self._is_open(block)
+
+    def _is_open(self, block: Block) -> bool:
+        return self.storage is None and any(each.id == block.id for each in self._blocks)
+
+    def _start(self, turn: Turn, call: Call, user: int, dispatched_ns: int | None, place: Place | None = None) -> AttemptStart:
         """Its first line in the journal."""
-        block = turn.block
+        block, scheduled = turn.block, place is None or place.turn == 0
+        id_ = f"{self._index}-{self.started}"
         start = AttemptStart(
-            id=f"{self._index}-{self.started}",
+            id=id_,
             endpoint=block.endpoint,
             level=block.level,
             phase=block.phase,
@@ -252,9 +261,12 @@ class Worker:
             example=call.example,
             user=user,
             dispatched_ns=dispatched_ns,
-            scheduled_ns=turn.scheduled_ns,
-            waited_ns=turn.waited_ns,
+            scheduled_ns=turn.scheduled_ns if scheduled else None,
+            waited_ns=turn.waited_ns if scheduled else 0,
             nonce=call.nonce,
+            turn=place and place.turn,
+            turns=place and place.turns,
+            conversation=place and (place.conversation or id_),
         )
         self.started += 1
         self._write(self._journal, start)
@@ -274,21 +286,22 @@ class Worker:
     def _drop(self, arrival: Arrival, why: str) -> None:
         """It was due and nobody sent it: part of what was offered, so it has its two lines."""
         call = self._calls.at(arrival.block, arrival.number)
-        start = self._start(arrival.turn(arrival.noticed_ns), call, NOBODY, None)
+        start = self._start(arrival.turn(arrival.noticed_ns), call, NOBODY, None, first_of(call))
         end = AttemptEnd(id=start.id, kind="dropped", error=why)
         self.ended += 1
         self._write(self._journal, end)
         self._finished.append((start, end, ()))
 
-    def _next_call(self, seat: Seat, turn: Turn) -> Call:
+    def _position(self, seat: Seat, turn: Turn) -> int:
+        """Of its next example in the cell's order."""
         block = turn.block
         if turn.number is not None:
-            return self._calls.at(block, turn.number)
+            return turn.number
         if seat.cell != block.cell:
             seat.cell, seat.taken = block.cell, 0
         position = seat.number * self._count + self._index + seat.taken * block.concurrency
         seat.taken += 1
-        return self._calls.at(block, position)
+        return position
 
     def _transport(self, seat: Seat, port: Port) -> Transport:
         transport = seat.transports.get(port.name)
@@ -316,6 +329,7 @@ class Worker:
     def _end(self, seat: Seat, start: AttemptStart, done: Finished) -> None:
         seat.failures = 0 if done.end.kind in ANSWERED else seat.failures + 1
         self._write(self._journal, done.end)
+        self._waits.ended(done.end)
         if start.endpoint in self._rations:
             self._rations[start.endpoint].settle(done.end, time.monotonic_ns())
         self.ended += 1
@@ -382,9 +396,3 @@ class Worker:
         self._journal.close()
         self._answers.close()
         return found
-
-
-def _calm_collector() -> None:
-    """A collection stops all reading, and for 40 ms when it walks Locust, prompts and users: it shall not walk them again."""
-    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-    gc.freeze()

@@ -28,7 +28,12 @@ def _between(earlier_ns: int | None, later_ns: int | None) -> int | None:
 
 
 def _intended_ns(start: AttemptStart) -> int | None:
-    """When the attempt was to begin: a closed loop intends it when it dispatches it."""
+    """When the attempt was to begin: a closed loop intends it when it dispatches it.
+
+    No schedule has the later turns of a conversation: they come when the answer before has been read.
+    """
+    if start.turn:
+        return None
     return start.dispatched_ns if start.scheduled_ns is None else start.scheduled_ns
 
 

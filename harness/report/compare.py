@@ -101,6 +101,7 @@ def _per_success(sums: NDArray[np.float64], amount: int) -> NDArray[np.float64]:
 
 def _success(attempts: pd.DataFrame) -> pd.DataFrame | None:
     """Rows of 0 and 1, or None while one answer waits for its grade."""
+    attempts = join.tasks(attempts)
     if attempts["success"].isna().any():
         return None
     return _valued(attempts, attempts["success"].astype(float))
@@ -114,14 +115,15 @@ def _e2e_s(attempts: pd.DataFrame, column: str) -> pd.DataFrame | None:
 
 def _spend(attempts: pd.DataFrame) -> pd.DataFrame | None:
     """Money and success, or None where nothing is priced, nothing succeeded or an answer waits for its grade."""
-    if attempts["success"].isna().any() or attempts["usd"].isna().all() or not attempts["success"].any():
+    attempts = join.ended(attempts)
+    if join.tasks(attempts)["success"].isna().any() or attempts["usd"].isna().all() or not attempts["success"].any():
         return None
     return pd.DataFrame(
         {
             "cluster": attempts["cluster"],
             "usd": attempts["usd"].astype(float).fillna(0.0),
             "usd_at_most": at_most(attempts).astype(float),
-            "success": attempts["success"].astype(float),
+            "success": attempts["success"].eq(True).astype(float),
         }
     )
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import cache, calibration, dispatch, frontier, network, noise, repeated, scorecard, verdict, wording
+from harness.report import cache, calibration, dispatch, frontier, network, noise, repeated, scorecard, turns, verdict, wording
 from harness.report.circumstances import FrontierPoint
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
@@ -25,6 +25,8 @@ def show(summary: Summary, console: Console) -> None:
     for line in (*_LEGEND, ""):
         console.print(Text(line, style="dim"), width=WIDTH)
     _search(summary, console)
+    if any(turns.told(summary)):
+        console.print(_by_turn(summary), width=WIDTH)
     style = "bold green" if summary.valid else "bold red"
     console.print(Text(verdict.validity(summary), style=style), width=WIDTH)
     for line in (
@@ -36,6 +38,7 @@ def show(summary: Summary, console: Console) -> None:
         *dispatch.sentences(summary),
         *summary.quotas,
         *network.notable(summary),
+        *turns.sentences(summary),
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)
     for line in (cache.sentence(summary), verdict.client(summary), calibration.sentence(summary.calibration)):
@@ -83,6 +86,17 @@ def _table(rows: Sequence[Row]) -> Table:
         table.add_column(heading, justify="right", overflow="fold", no_wrap=heading != "SLO")
     for row in rows:
         table.add_row(*(Text(cell) for cell in _cells(row)))
+    return table
+
+
+def _by_turn(summary: Summary) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("conversations", overflow="fold", min_width=10)
+    for heading in ("load", "turn", "n", "TTFT p50", "p99", "tokens in", "cached"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for name, words, talk in turns.told(summary):
+        for of in talk.turns:
+            table.add_row(*(Text(cell) for cell in (wording.plain(name), words, *turns.cells(of))))
     return table
 
 

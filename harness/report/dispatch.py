@@ -27,9 +27,10 @@ def figures(cell: Cell) -> Dispatch | None:
     """None for a closed loop, which has no schedule."""
     if cell.rate is None:
         return None
-    began, window_s = cell.measured, cell.window_s
+    began, window_s = cell.measured[cell.measured["scheduled_ns"].notna()], cell.window_s
     why = "no arrival was dispatched"
     return Dispatch(
+        arrivals=len(began),
         offered_per_s=None if not window_s else len(began) / window_s,
         sent_per_s=None if not window_s else int(began["sent_in_window"].sum()) / window_s,
         dropped=int(began["kind"].eq(DROPPED).sum()),
@@ -108,7 +109,7 @@ def _said(name: str, level: LevelFigures) -> Iterator[str]:
     p50, p99 = (wording.seconds(late_s) for late_s in (kept.lateness_s.p50, kept.lateness_s.p99))
     late = f"dispatched {p50} (p50) and {p99} (p99) after they were due"
     lost = f", {kept.dropped} dropped" if kept.dropped else ", none dropped"
-    yield f"{name} at {level.words}: {level.attempts.offered} arrivals, {late}{lost}, {kept.waited} waited for a free user."
+    yield f"{name} at {level.words}: {kept.arrivals} arrivals, {late}{lost}, {kept.waited} waited for a free user."
     apart = max(_apart(level), default=None)
     if apart is not None and apart.ratio > _TOLD_APART:
         yield (

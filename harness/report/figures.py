@@ -116,6 +116,8 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
     total    over the `priced` attempts; while `unpriced` > 0 it and its ratios are lower bounds
     at_most  the same if every unpriced attempt cost as much as the dearest priced one
+    per_task counts a conversation once, where per_attempt counts its turns; it and per_success leave out conversations that the
+             end of their block cut
     interval 95 % interval of per_success; it holds what the unpriced attempts leave open, too
     """
 
@@ -123,6 +125,7 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
     total_at_most: Decimal | None = None
     per_attempt: Decimal | None = None
     per_attempt_at_most: Decimal | None = None
+    per_task: Decimal | None = None
     per_success: Decimal | None = None
     per_success_at_most: Decimal | None = None
     interval: UsdBounds | None = None
@@ -195,19 +198,44 @@ class LookUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
-    """How an open loop's schedule was kept, over the arrivals of the measure phases.
+    """How an open loop's schedule was kept, over the arrivals of the measure phases: not the later turns of conversations.
 
     offered_per_s     arrivals that were due, a second of schedule; `sent_per_s` those of them that were sent
     dropped           never sent, for no user was free in time; `waited` found all users busy, and were sent later
     wait_s            intended arrival to dispatch; lateness_s without the wait for a free user, so what is ours
     """
 
+    arrivals: int
     offered_per_s: float | None
     sent_per_s: float | None
     dropped: int
     waited: int
     wait_s: Distribution
     lateness_s: Distribution
+
+
+class TurnFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """All attempts at one turn (from 0) of conversations; `ttft_s` of whole answers and from the sending.
+
+    cached_ratio  share of the input tokens that was read from a cache, where both are told
+    """
+
+    turn: int
+    n: int
+    ttft_s: Distribution
+    input_tokens_mean: float | None
+    cached_ratio: float | None
+
+
+class Conversations(msgspec.Struct, frozen=True, kw_only=True):
+    """Those of a level. `not_reached` turns were not sent, and some of these because a turn before them failed or was dropped;
+    the others because their block closed.
+    """
+
+    n: int
+    not_reached: int
+    not_reached_after_failure: int
+    turns: tuple[TurnFigures, ...]
 
 
 class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +266,7 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens
     client: ClientFigures
     slo: tuple[ObjectiveResult, ...]
+    conversations: Conversations | None = None
     repetitions: dict[str, Repeated] = {}
     reason: dict[str, str] = {}
 

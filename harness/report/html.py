@@ -23,6 +23,7 @@ from harness.report import (
     noise,
     repeated,
     scorecard,
+    turns,
     verdict,
     wording,
 )
@@ -66,6 +67,8 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             searched=frontier.sentences(summary),
             search_charts=frontier_chart.charts(summary),
             dispatched=dispatch.sentences(summary),
+            talks=list(turns.told(summary)),
+            talked=list(turns.sentences(summary)),
             floors_of_ttft=network.floors(summary),
             calibration=calibration.sentence(summary.calibration),
             names=[each for each in summary.names if each.addresses != (each.host,)],
@@ -102,6 +105,7 @@ def environment() -> jinja2.Environment:
         "figures": repeated.FIGURES,
         "interval": repeated.interval,
         "noises": noise.FIGURES,
+        "turn_cells": turns.cells,
     }
     return environment
 

@@ -3,7 +3,7 @@
 The rule: missing stays missing. Money is Decimal in an object column, durations are seconds, stamps are whole nanoseconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +26,26 @@ def judged(attempts: pd.DataFrame) -> pd.DataFrame:
     """
     ours = attempts["kind"].eq(CANCELLED) & ~attempts["flags"].str.contains("drain_limit", regex=False)
     return attempts[~(ours | attempts["kind"].eq(DROPPED))]
+
+
+def tasks(attempts: pd.DataFrame) -> pd.DataFrame:
+    """The attempts whose success is that of a task: all but the turns of conversations that another turn followed or was to.
+
+    What a conversation came to is told by its last turn or the one that failed; one that the end of its block cut tells none.
+    """
+    return attempts[attempts["is_task"]]
+
+
+def ended(attempts: pd.DataFrame) -> pd.DataFrame:
+    """Without the conversations that the end of their block cut: what they cost bought neither a success nor a failure."""
+    told = set(tasks(attempts)["conversation"].dropna())
+    conversation = attempts["conversation"]
+    return attempts[conversation.isna() | conversation.isin(told)]
+
+
+def later(attempts: pd.DataFrame) -> pd.Series:
+    """Which are later turns of conversations: they belong to a task that began before, and no schedule has them."""
+    return attempts["turn"].gt(0).fillna(value=False).astype(bool)
 
 
 # Timing by column: from `sent`, and from the intended arrival. Each gives nanoseconds or None.
@@ -98,6 +118,8 @@ DTYPES = (
     | dict.fromkeys(["usage_source", "usd"], "object")
     | {"score": "float64"}
     | dict.fromkeys(["parsed", "passed", "success"], "object")
+    | {"is_task": "bool", "conversation": "object"}
+    | dict.fromkeys(["turn", "turns"], "Int64")
 )
 
 
@@ -109,6 +131,7 @@ def frame(run: Run, rates: Mapping[str, Rates | None], *, graded: bool) -> pd.Da
     """
     blocks = {block.id: block for block in run.manifest.plan}
     windows = Windows(run.manifest.plan, run.marks)
+    reached = _reached(run.attempts)
     rows = [
         _identity(attempt, blocks[attempt.start.block], run.manifest.clusters)
         | {name: _seconds(wait(attempt.start)) for name, wait in DISPATCH.items()}
@@ -118,6 +141,7 @@ def frame(run: Run, rates: Mapping[str, Rates | None], *, graded: bool) -> pd.Da
         | _tokens(attempt.end)
         | {"usd": usd(attempt.end, rates.get(attempt.start.endpoint))}
         | _judged(attempt, run.grades, graded=graded)
+        | _turn(attempt, reached)
         for attempt in run.attempts
     ]
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in DTYPES.items()})
@@ -223,9 +247,12 @@ def _judged(attempt: Attempt, grades: Mapping[tuple[str, str], GradeRow], *, gra
     """success: ok and, where the scenario grades, passed; None while an ok answer has no grade yet.
 
     An ok answer without text, such as a tool call alone, has nothing to grade: where the scenario grades, it is a miss.
+    Of a conversation the last answer is judged; a turn whose answer ended it before has failed, and the others are None.
     """
     end = attempt.end
-    ok = end is not None and end.kind == OK
+    if not attempt.start.is_last and _is_answered(attempt):
+        return dict.fromkeys(["score", "parsed", "passed", "success"])
+    ok = end is not None and end.kind == OK and attempt.start.is_last
     row = None if end is None or end.answer_sha256 is None else grades.get((attempt.start.example, end.answer_sha256))
     silent = ok and end is not None and end.answer_sha256 is None
     passed = row.grade.passed if row is not None else False if graded and silent else None
@@ -234,6 +261,31 @@ def _judged(attempt: Attempt, grades: Mapping[tuple[str, str], GradeRow], *, gra
         "parsed": None if row is None else row.grade.parsed,
         "passed": passed,
         "success": ok and passed if graded else ok,
+    }
+
+
+def _reached(attempts: Iterable[Attempt]) -> dict[str, int]:
+    """The last turn that each conversation came to."""
+    reached: dict[str, int] = {}
+    for start in (attempt.start for attempt in attempts):
+        if start.conversation is not None and start.turn is not None:
+            reached[start.conversation] = max(start.turn, reached.get(start.conversation, 0))
+    return reached
+
+
+def _is_answered(attempt: Attempt) -> bool:
+    """Another turn may follow."""
+    return attempt.end is not None and attempt.end.kind == OK and attempt.end.answer_sha256 is not None
+
+
+def _turn(attempt: Attempt, reached: Mapping[str, int]) -> dict[str, Any]:
+    start = attempt.start
+    ends = start.conversation is None or start.turn == reached[start.conversation]
+    return {
+        "is_task": ends and (start.is_last or not _is_answered(attempt)),
+        "conversation": start.conversation,
+        "turn": start.turn,
+        "turns": start.turns,
     }
 
 

@@ -76,6 +76,7 @@ def _values(cell: Cell, name: str) -> pd.Series:
     """By cluster and example, the mean of its attempts; whole answers where it is a time."""
     judged = join.judged(cell.measured)
     if name in {"success", "usd_per_task"}:
+        judged = join.tasks(judged) if name == "success" else judged
         value = judged[{"success": "success", "usd_per_task": "usd"}[name]]
     else:
         judged = judged[judged["kind"].eq(OK)]

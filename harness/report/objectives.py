@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.measure import stats
 from harness.measure.slo import LATENCIES, MONEY, RATIOS, Objective
+from harness.report import join
 from harness.report.figures import Distribution, Goodput, LevelFigures, ObjectiveResult, OutputRate, Proportion, Spend
 from harness.report.join import OK
 
@@ -27,15 +28,18 @@ def goodput(rows: pd.DataFrame, bounds_s: Mapping[str, float]) -> Goodput:
 
     bounds_s  upper bounds of one request in seconds, by `ttft`, `ttft_scheduled` and so on, as `slo.per_request` gives them
     A one-token answer has no gap: bounds on gaps are skipped for it, and counted. Any other missing stamp makes an answer not
-    good, and undetermined.
+    good, and undetermined. A conversation's later turns have no intended arrival, and are held to it from their sending.
     """
     completed = rows[rows["done_in_window"] & rows["kind"].eq(OK)]
     single = completed["arrived_tokens"].eq(1).fillna(value=False).astype(bool)
     none = pd.Series(data=False, index=completed.index)
+    later = join.later(completed)
     missed, unknown, skipped = none, none, none
     for name, bound_s in bounds_s.items():
         gaps = _GAP_COLUMNS.get(name.removesuffix("_scheduled"))
         value_s = completed[gaps or f"{name}_s"]
+        if name.endswith("_scheduled"):
+            value_s = value_s.where(~later, completed[f"{name.removesuffix('_scheduled')}_s"])
         excused = single & value_s.isna() if gaps else none
         skipped = skipped | excused
         unknown = unknown | (value_s.isna() & ~excused)

@@ -76,7 +76,7 @@ def _row(name: str, model: str, level: str, figures: LevelFigures) -> Row:
         requests_per_s=figures.requests_per_s,
         goodput_per_s=figures.goodput_per_s,
         errors_ratio=figures.errors.ratio,
-        usd_per_task=figures.usd.per_attempt,
+        usd_per_task=figures.usd.per_task,
         usd_per_success=figures.usd.per_success,
         unpriced=figures.usd.unpriced,
         slo="".join(mark(result.met) for result in figures.slo),

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from harness.measure import stats
+from harness.report import join
 from harness.report.figures import CONFIDENCE, Spend, Tokens, UsdBounds
 
 BOOTSTRAP_ROUNDS = 2_000
-_OF_ALL = ("total", "total_at_most", "per_attempt", "per_attempt_at_most")
+_OF_ALL = ("total", "total_at_most", "per_attempt", "per_attempt_at_most", "per_task")
 _OF_SUCCESSES = ("per_success", "per_success_at_most", "interval")
 _PRECISION = Context(prec=12)
 
@@ -26,19 +27,25 @@ def spend(attempts: pd.DataFrame, seed: int, *, priced_endpoint: bool) -> Spend:
         unknown = _why_unpriced(attempts, priced_endpoint=priced_endpoint)
         return Spend(priced=0, unpriced=unpriced, reason=dict.fromkeys([*_OF_ALL, *_OF_SUCCESSES], unknown))
     low, high = sum(priced, Decimal(0)), sum(at_most(attempts), Decimal(0))
+    ended = join.ended(attempts)
+    ended_low, ended_high = sum(ended["usd"].dropna(), Decimal(0)), sum(at_most(attempts)[ended.index], Decimal(0))
     successes = int(attempts["success"].eq(True).sum())
+    of_tasks = len(ended) - int(join.later(ended).sum())
     why = _why_no_success(attempts)
-    bounds = None if why else _interval(attempts, seed)
+    bounds = None if why else _interval(ended, seed)
     reason = dict.fromkeys(_OF_SUCCESSES, why) if why else {}
     if not why and bounds is None:
         reason["interval"] = "too few successes to draw from"
+    if not of_tasks:
+        reason["per_task"] = "no conversation ended within its block"
     return Spend(
         total=low,
         total_at_most=high,
         per_attempt=ratio(low, len(attempts)),
         per_attempt_at_most=ratio(high, len(attempts)),
-        per_success=None if why else ratio(low, successes),
-        per_success_at_most=None if why else ratio(high, successes),
+        per_task=ratio(ended_low, of_tasks) if of_tasks else None,
+        per_success=None if why else ratio(ended_low, successes),
+        per_success_at_most=None if why else ratio(ended_high, successes),
         interval=bounds,
         priced=len(priced),
         unpriced=unpriced,
@@ -86,7 +93,7 @@ def _interval(attempts: pd.DataFrame, seed: int) -> UsdBounds | None:
     bounds = [
         stats.ratio_interval(
             usd.to_numpy(dtype=np.float64),
-            attempts["success"].to_numpy(dtype=np.float64),
+            attempts["success"].eq(True).to_numpy(dtype=np.float64),
             attempts["cluster"].to_numpy(),
             seed=seed,
             confidence=CONFIDENCE,
@@ -101,7 +108,7 @@ def _interval(attempts: pd.DataFrame, seed: int) -> UsdBounds | None:
 
 def _why_no_success(attempts: pd.DataFrame) -> str | None:
     """Why cost per success has no value, if it has none."""
-    if attempts["success"].isna().any():
+    if join.tasks(attempts)["success"].isna().any():
         return "some answers are not graded: run `signoff score`"
     return None if attempts["success"].any() else "no success to divide by"
 

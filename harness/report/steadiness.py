@@ -53,10 +53,11 @@ def unknown(summary: Summary) -> Iterator[str]:
 def _window(run: Run, rows: pd.DataFrame, block: Block, spans: Mapping[int, Span]) -> Steady | None:
     of_cell = {each.id for each in run.manifest.plan if each.cell == block.cell}
     rows = rows[rows["block"].isin(of_cell) & rows["worker"].isin(spans)]
+    begun, latency = ("dispatched_ns", "e2e_s") if block.rate is None else ("scheduled_ns", "e2e_scheduled_s")
+    rows = rows[rows[begun].notna()]  # of conversations in an open loop: their later turns do not arrive
     if not len(rows):
         return None
     opened_ns = rows["worker"].map({worker: span.open_ns for worker, span in spans.items()})
-    begun, latency = ("dispatched_ns", "e2e_s") if block.rate is None else ("scheduled_ns", "e2e_scheduled_s")
     latency_s = rows[latency].where(rows["kind"].eq(OK)).to_numpy(dtype=float)
     length_s = min(span.close_ns - span.open_ns for span in spans.values()) / 1e9
     found = steady.assess(Rows(_s(rows[begun] - opened_ns), _s(rows["done_ns"] - opened_ns), latency_s), 0.0, length_s)

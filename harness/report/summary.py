@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.measure import campaign, slo, stats
 from harness.rates import Rates
-from harness.report import calibration, client, dispatch, frontier, join, noise, objectives, quota, repeated, verdict
+from harness.report import calibration, client, dispatch, frontier, join, noise, objectives, quota, repeated, turns, verdict
 from harness.report.cells import Cell, of_repetition
 from harness.report.circumstances import Repeated
 from harness.report.compare import compare
@@ -133,6 +133,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         usd=spend(cell.measured, seed, priced_endpoint=rates is not None),
         tokens=tokens(cell.measured),
         client=client.figures(cell.watched),
+        conversations=turns.figures(cell),
         slo=(),
         reason=reason,
     )
@@ -141,7 +142,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
 
 def _attempts(began: pd.DataFrame) -> Attempts:
     by_kind = {str(kind): int(count) for kind, count in sorted(began["kind"].value_counts().items())}
-    success = began["success"]
+    success = join.tasks(began)["success"]
     return Attempts(
         offered=len(began),
         attempted=len(began) - by_kind.get(DROPPED, 0),
@@ -151,12 +152,17 @@ def _attempts(began: pd.DataFrame) -> Attempts:
 
 
 def _meant(cell: Cell, judged: pd.DataFrame) -> int:
-    """Attempts that should have had an answer: in an open loop also those that nobody came to send."""
+    """Attempts that should have had an answer: in an open loop also those that nobody came to send, and no turn without a
+    schedule.
+    """
+    if cell.rate is not None:
+        judged = judged[~join.later(judged)]
     return len(judged) + (0 if cell.rate is None else int(cell.measured["kind"].eq(DROPPED).sum()))
 
 
 def _success(judged: pd.DataFrame) -> Proportion:
-    """Successes among the judged attempts; unknown as a whole while one answer waits for its grade."""
+    """Successes among the judged tasks; unknown as a whole while one answer waits for its grade."""
+    judged = join.tasks(judged)
     ungraded = int(judged["success"].isna().sum())
     if ungraded:
         why = f"{ungraded} answers are not graded: run `signoff score`"

@@ -1,6 +1,8 @@
 """What the simulator knows: for a prompt, which example it is, a right answer and a wrong one.
 
 A prompt is recognised by its hash alone, so the configuration holds answers but no prompts; a nonce before it changes nothing.
+What an assistant said before is no part of it: a conversation's last turn is known by all that its user says, and its turns
+before that are unknown prompts.
 """
 
 import hashlib
@@ -28,8 +30,9 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def prompt_key(messages: Iterable[Message]) -> str:
-    """SHA-256, in hex, over the UTF-8 text `role NUL content SOH` of each message in order, without a nonce before them."""
-    text = "".join(f"{message.role}\x00{message.content}\x01" for message in nonce.without(messages))
+    """SHA-256, in hex, over the UTF-8 text `role NUL content SOH` of each message but the assistant's, without a nonce."""
+    asked = (message for message in nonce.without(messages) if message.role != "assistant")
+    text = "".join(f"{message.role}\x00{message.content}\x01" for message in asked)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -43,7 +46,10 @@ def build(examples: Mapping[str, tuple[Example, Call]], seed: int) -> list[Known
     rights = [(example, text) for example, _, text in answers]
     return [
         Known(
-            example=example.id, prompt_sha256=prompt_key(call.messages), right=text, wrong=_wrong(example, text, rights, seed)
+            example=example.id,
+            prompt_sha256=prompt_key((*call.messages, *(Message("user", said) for said in call.later or ()))),
+            right=text,
+            wrong=_wrong(example, text, rights, seed),
         )
         for example, call, text in answers
     ]

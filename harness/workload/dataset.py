@@ -1,6 +1,7 @@
 """A data set's file to examples: every row checked before the first request is paid for.
 
-A row is native (`id`, `inputs`, `expected`, ...) or flat, where every field that is not one of ours is an input.
+A row is native (`id`, `inputs`, `expected`, ...) or flat, where every field that is not one of ours is an input. One with
+`turns` is a conversation, and needs no inputs.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from harness import plugins
 from harness.errors import HarnessError, nearest
 from harness.records import Example
 
-OURS = ("id", "inputs", "expected", "reference", "cluster", "released_at")
+OURS = ("id", "inputs", "expected", "reference", "cluster", "released_at", "turns")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
@@ -78,7 +79,8 @@ def _example(row: Mapping[str, Any], number: int, where: str) -> Example:
         raise HarnessError(f"inputs is {inputs!r}", where=where, remedy="an object: what the template names, with values")
     else:
         _refuse_unknown(row, where)
-    if not inputs:
+    turns = _turns(row, where)
+    if not inputs and not turns:
         raise HarnessError("the row has no inputs", where=where, remedy="give `prompt`, or fields that the template names")
     return Example(
         id=_id(row, number, where),
@@ -87,7 +89,22 @@ def _example(row: Mapping[str, Any], number: int, where: str) -> Example:
         reference=_text(row, "reference", where),
         cluster=_text(row, "cluster", where),
         released_at=_text(row, "released_at", where),
+        turns=turns,
     )
+
+
+def _turns(row: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """What the user of a conversation says; () where the row is none."""
+    turns = row.get("turns")
+    if turns is None:
+        return ()
+    if not isinstance(turns, list) or not turns:
+        remedy = 'a list of what the user says, such as ["Hello", "And then?"]; an input of that name goes under `inputs`'
+        raise HarnessError(f"turns is {turns!r}", where=where, remedy=remedy)
+    for number, said in enumerate(turns, 1):
+        if not isinstance(said, str) or not said.strip():
+            raise HarnessError(f"turn {number} of `turns` is {said!r}", where=where, remedy="a text that is not blank")
+    return tuple(turns)
 
 
 def _refuse_unknown(row: Mapping[str, Any], where: str) -> None:

@@ -21,14 +21,17 @@ del _environment.filters["random"], _environment.globals["lipsum"]
 def call(example: Example, template: str, system: str | None = None) -> Call:
     """The call of one example. Templates see each input by name, and all of them as `inputs`.
 
+    A conversation begins with the template where it has inputs, else with the first of its turns.
+
     Raises `HarnessError` for a broken template, an input that the example lacks, and a prompt that comes out blank.
     """
-    prompt = _rendered(example, template, "prompts.template")
+    later = example.turns if example.inputs else example.turns[1:]
+    prompt = _rendered(example, template, "prompts.template") if example.inputs else example.turns[0]
     if not prompt.strip():
         what = f"the prompt of example {example.id!r} is blank"
         raise HarnessError(what, where="prompts.template", remedy="are its inputs empty?")
     before = () if system is None else (Message("system", _rendered(example, system, "prompts.system")),)
-    return Call(example.id, (*before, Message("user", prompt)))
+    return Call(example.id, (*before, Message("user", prompt)), later=later if example.turns else None)
 
 
 def _rendered(example: Example, source: str, where: str) -> str:

@@ -21,9 +21,14 @@ CLOSED = "load: {levels: [2, 4], warmup_s: 5, measure_s: 25, drain_s: 30}"
 OPEN = "load: {kind: open, levels: [3], warmup_s: 10, measure_s: 20, drain_s: 30, arrivals: {process: constant}}"
 
 
-def told(folder: Path, capsys: pytest.CaptureFixture[str], load: str, *words: str) -> tuple[int, str]:
+ROW = {"id": "q", "prompt": "x" * 400, "reference": "one two three four five"}
+TALK = {"id": "q", "turns": ["x" * 400, "y" * 40, "z" * 40], "reference": "one two three four five"}
+
+
+def told(
+    folder: Path, capsys: pytest.CaptureFixture[str], load: str, *words: str, row: dict[str, object] = ROW
+) -> tuple[int, str]:
     (folder / "scenario.yaml").write_text(SCENARIO + load)
-    row = {"id": "q", "prompt": "x" * 400, "reference": "one two three four five"}
     (folder / "examples.jsonl").write_text(json.dumps(row) + "\n")
     arguments = ["estimate", str(folder), *words]
     with pytest.raises(SystemExit) as caught:
@@ -56,6 +61,15 @@ def test_an_open_loop_is_its_schedule(tmp_path: Path, capsys: pytest.CaptureFixt
         (each["requests"], each["input_tokens"], each["output_tokens"]) for each in found["endpoints"]
     ]
     assert 0.153 == float(found["usd"])  # 90 x (200 + 500) / 1,000,000 + 0.09
+
+
+def test_a_conversation_is_all_its_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prompts of 100, 100 + 10 + 5 and 130 tokens; a user thinks half a second before two of three, so asks every 1.33 s."""
+    _, out = told(tmp_path, capsys, CLOSED.replace("}", ", think_s: {median_s: 0.5}}"), row=TALK)
+    assert "dear: 135 requests, 15,525 tokens in, 675 out" in out
+    assert "an example is 3 requests" in out
+    _, out = told(tmp_path, capsys, OPEN, row=TALK)
+    assert "dear: 270 requests, 31,050 tokens in, 1,350 out" in out
 
 
 def test_a_budget_that_would_break_is_told_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,14 @@ def test_a_closed_loop_intends_what_it_dispatches() -> None:
     assert (1_000, 1_600, 4_000) == tuple(view(closed_loop(), END) for view in views)
 
 
+def test_later_turns_of_conversations_have_no_intended_arrival() -> None:
+    """They come when the answer before has been read; the first turn has the arrival's."""
+    views = (timing.ttft_scheduled_ns, timing.ttfo_scheduled_ns, timing.e2e_scheduled_ns)
+    later = replace(closed_loop(), turn=1, turns=2, conversation="0-0")
+    assert (None, None, None) == tuple(view(later, END) for view in views)
+    assert 1_600 == timing.ttft_scheduled_ns(replace(START, turn=0, turns=2, conversation="0-1"), END)
+
+
 def test_connect_wait_is_dispatch_to_sent() -> None:
     """The schedule plays no part in it."""
     assert 300 == timing.connect_wait_ns(START, END)

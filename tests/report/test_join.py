@@ -3,12 +3,15 @@
 from decimal import Decimal
 
 import handmade
+import msgspec
 import pandas as pd
 import pytest
 from fabricated import rates
 
 from harness.records import AttemptEnd, Usage
 from harness.report import join
+from harness.report.spend import spend
+from harness.results import Attempt
 
 
 def frame(*attempts: object, **options: object) -> pd.DataFrame:
@@ -63,6 +66,33 @@ def test_success_is_ok_where_nothing_grades() -> None:
 def test_money_is_exact() -> None:
     """100 input and 5 output tokens at 2.50 and 10 dollars a million are 0.0003 dollars, as a Decimal."""
     assert Decimal("0.0003") == frame(handmade.ok(1), rates=rates("2.50", "10")).iloc[0]["usd"]
+
+
+def turn(number: int, conversation: str, of: int, attempt: Attempt) -> Attempt:
+    """This attempt as a turn of a conversation of three."""
+    start = msgspec.structs.replace(attempt.start, turn=of, turns=3, conversation=conversation)
+    return Attempt(start, attempt.end, number)
+
+
+def test_a_conversation_is_one_task() -> None:
+    """The last answer says whether it was right, a turn that fails or is silent is a miss, one that was cut says nothing."""
+    attempts = [
+        *(turn(0, "t1", of, handmade.ok(1 + of)) for of in range(3)),
+        *(turn(0, "t4", of, handmade.ok(4 + of)) for of in range(3)),
+        turn(0, "t7", 0, handmade.ok(7)),
+        turn(0, "t7", 1, handmade.failed(8, "http_server_error")),
+        turn(0, "t9", 0, handmade.ok(9, answer_sha256=None)),
+        turn(0, "t10", 0, handmade.ok(10)),
+    ]
+    passed = {1: True, 2: False, 3: True, 6: False, 7: True, 10: True}
+    made = frame(*attempts, passed=passed, rates=rates("1", "0"))
+    assert [None, None, True, None, None, False, None, False, False, None] == list(made["success"])
+    assert [3, 6, 8, 9] == [int(name[1:]) for name in join.tasks(made)["id"]]
+    assert [0, 1, 2, 0, 1, 2, 0, 1, 0, 0] == list(made["turn"])
+    found = spend(made, 1, priced_endpoint=True)
+    assert Decimal("0.0009") == found.total  # nine answers of 100 input tokens
+    assert Decimal("0.0008") == found.per_success  # without what was cut, and one success
+    assert (Decimal("0.0002"), Decimal("0.00009")) == (found.per_task, found.per_attempt)  # of four, of ten
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,15 @@ def test_moving_text_between_messages_changes_the_key() -> None:
     assert prompt_key([Message("user", "ab")]) != prompt_key([Message("user", "a"), Message("user", "b")])
 
 
+def test_the_last_turn_of_a_conversation_is_known_whatever_was_answered() -> None:
+    """By all that its user says; the turns before it are not that prompt."""
+    call = Call(example="a", messages=(Message("user", "one"),), later=("two",))
+    key = build({"a": (Example("a", {}, "yes", turns=("one", "two")), call)}, seed=1)[0].prompt_sha256
+    said = [[Message("user", "one"), Message("assistant", said), Message("user", "two")] for said in ("x", "y")]
+    assert [key, key] == [prompt_key(each) for each in said]
+    assert key not in {prompt_key(said[0][:1]), prompt_key([Message("user", "two")])}
+
+
 def test_right_is_the_reference_else_the_expected_value() -> None:
     """A string is spoken as it is, anything else as JSON, and an example without either is left out."""
     known = build(

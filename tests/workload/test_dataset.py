@@ -33,6 +33,13 @@ def test_a_flat_row_has_its_other_fields_as_inputs(tmp_path: Path) -> None:
     assert (Example("a", {"prompt": "2+2?"}, 4),) == dataset.load(_written(tmp_path, row)).examples
 
 
+@pytest.mark.parametrize(("more", "inputs"), [("", {}), (',"prompt":"x"', {"prompt": "x"}), (',"inputs":{"p":1}', {"p": 1})])
+def test_a_row_with_turns_is_a_conversation(tmp_path: Path, more: str, inputs: dict[str, object]) -> None:
+    """It may have inputs, of which the template makes what is said first."""
+    row = '{"id":"a","turns":["one","two"],"expected":"x"' + more + "}"
+    assert (Example("a", inputs, "x", turns=("one", "two")),) == dataset.load(_written(tmp_path, row)).examples
+
+
 def test_columns_rename_and_choose(tmp_path: Path) -> None:
     """With `columns` only what it names is read, under our names; rows without an id are named by their number."""
     text = "text,label,noise\nhello,greeting,x\nbye,parting,y\n"
@@ -80,6 +87,10 @@ def test_the_hash_is_of_the_file_as_it_stands(tmp_path: Path) -> None:
         ('{"id":"a","inputs":"x"}', "inputs is 'x'"),
         ('{"id":"a","inputs":{}}', "the row has no inputs"),
         ('{"id":"a","expected":"x"}', "the row has no inputs"),
+        ('{"id":"a","turns":"Hello"}', "d.jsonl:1: turns is 'Hello'\n"),
+        ('{"id":"a","turns":[]}', "turns is []\n  a list of what the user says"),
+        ('{"id":"a","turns":["Hello",7]}', "d.jsonl:1: turn 2 of `turns` is 7"),
+        ('{"id":"a","turns":[" "]}', "turn 1 of `turns` is ' '"),
         ('{"id":"a","inputs":{"p":1},"expcted":"x"}', "unknown key 'expcted' beside `inputs`\n  allowed: cluster, expected"),
     ],
 )
