@@ -16,7 +16,7 @@ from harness.loadgen.journals import Journals
 from harness.measure import slo
 from harness.measure.holds import oversaturated
 from harness.measure.level import LevelResult, level_result
-from harness.measure.rows import names_for, rows
+from harness.measure.rows import Seen, names_for, rows
 from harness.measure.search import Search, Settings, Tried
 from harness.records import Block, Phase
 from harness.scenario import Scenario
@@ -155,7 +155,7 @@ class Searching:
             return begun >= self._wanted and elapsed_s >= self._config.least_s
         if begun < max(LOOK_REQUESTS, LOOK_SHARE * self._wanted):
             return False
-        seen = rows(self._journals.seen(block.id), ())
+        seen = rows(self._seen(block), ())
         said = oversaturated(level_result(seen, block.rate, (0.0, elapsed_s), ()))
         self._hopeless = [] if said is None else [*self._hopeless, said]
         return len(self._hopeless) >= LOOKS_HOPELESS
@@ -182,11 +182,16 @@ class Searching:
         one.hopeless[step.load] = cut_short is not None
         one.search.tell(step.load, level, cut_short)
 
+    def _seen(self, block: Block) -> list[Seen]:
+        """Of an open loop only what was scheduled: a conversation's later turns follow from how fast the endpoint is."""
+        seen = self._journals.seen(block.id)
+        return seen if block.rate is None else [each for each in seen if not each.start.turn]
+
     def _level(self, block: Block, load: float) -> LevelResult:
         window_s = self._journals.window_s(block.id)
         if not window_s > 0:
             raise HarnessError(f"no worker has measured {block.endpoint} at {block.words}", remedy="see the log")
-        seen = rows(self._journals.seen(block.id), names_for(self._objectives))
+        seen = rows(self._seen(block), names_for(self._objectives))
         return level_result(seen, load, (0.0, window_s), self._objectives)
 
     def _found(self, one: _OfOne) -> Searched:
