@@ -103,7 +103,7 @@ def test_killed_load_process(scenario: Path, tmp_path: Path) -> None:
         assert 4 == run.end(limit_s=20), run.err
         kept = results.read_run(run.run)
         assert "degraded" == kept.manifest.state
-        assert ["worker_lost"] == [finding.code for finding in kept.findings]
+        assert ["worker_lost"] == [finding.code for finding in kept.findings if finding.invalid]  # the clock may step, too
         summary = json.loads((run.run / results.SUMMARY).read_text())
         assert not summary["valid"]
         by_kind = summary["endpoints"]["first"]["levels"]["4"]["attempts"]["by_kind"]
@@ -120,7 +120,7 @@ def test_killed_master(scenario: Path, tmp_path: Path) -> None:
         assert 4 == run.end(limit_s=15), run.err
         assert "killed by signal 9" in run.err
         kept = results.read_run(run.run)
-        assert ["not_finished"] == [finding.code for finding in kept.findings]
+        assert ["not_finished"] == [finding.code for finding in kept.findings if finding.invalid]
         assert [] == [each for each in kept.attempts if each.end is None]
         run.until_nobody_is_left(0)
 
@@ -134,7 +134,7 @@ def test_killed_signoff(scenario: Path, tmp_path: Path) -> None:
         run.until_nobody_is_left(6)
         kept = results.read_run(run.run)
         assert "degraded" == kept.manifest.state
-        assert ["abandoned"] == [finding.code for finding in kept.findings]
+        assert ["abandoned"] == [finding.code for finding in kept.findings if finding.invalid]
         assert [] == [each for each in kept.attempts if each.end is None]
 
 
