@@ -15,7 +15,6 @@ from harness.measure.stats import CONFIDENCE
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 FEWEST_UNITS = 10  # fewer, and an interval over them says more about luck than about endpoints
-ROUNDS = 2000
 _BLIND = "they cannot show how the provider varies"
 
 
@@ -88,7 +87,7 @@ class NoiseFloor(NamedTuple):
     half_width  of its interval: the smallest difference that this test could call real. Not comparable with a test that has
                 another number of examples
     passes      whether the interval holds 0, as it must: if not, something else differs (time, order, caches)
-    n, units    pairs (for the split: values), and the units that they come in
+    n, units    pairs, and the units that they come in
     reason      why there is no half-width
     """
 
@@ -179,28 +178,6 @@ def noise_floor(
     sums = np.bincount(unit_of, weights=apart - mean)
     half_width = _t(groups - 1, confidence) * math.sqrt(groups / (groups - 1) * float(sums @ sums)) / len(apart)
     return NoiseFloor(len(apart), groups, mean, half_width, abs(mean) <= half_width, None)
-
-
-def split_noise_floor(
-    values: ArrayLike, seed: int, units: ArrayLike | None = None, confidence: float = CONFIDENCE, rounds: int = ROUNDS
-) -> NoiseFloor:
-    """The A/A test of one endpoint asked once: its units split in halves at random, many times.
-
-    `half_width` is what the difference of the halves' means stays within in that share of the splits, without normal theory.
-    It holds for two tests of half the examples each, on different examples: for all the examples twice, divide it by sqrt 2. A
-    paired test finds smaller differences. `difference` and `passes` are None: no split is the one that counts.
-    """
-    figures = _finite(values)
-    unit_of, groups = _units(units, len(figures))
-    reason = _too_few(figures, groups)
-    if reason is not None:
-        return NoiseFloor(len(figures), groups, None, None, None, reason)
-    sums, sizes = np.bincount(unit_of, weights=figures), np.bincount(unit_of)
-    order = np.random.default_rng(seed).permuted(np.tile(np.arange(groups), (rounds, 1)), axis=1)
-    halves = order[:, : groups // 2], order[:, groups // 2 :]
-    one, other = (sums[half].sum(axis=1) / sizes[half].sum(axis=1) for half in halves)
-    half_width = float(np.quantile(np.abs(one - other), confidence, method="inverted_cdf"))
-    return NoiseFloor(len(figures), groups, None, half_width, None, None)
 
 
 def _too_few(values: NDArray[np.float64], groups: int) -> str | None:

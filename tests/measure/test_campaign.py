@@ -145,21 +145,6 @@ def test_a_difference_that_is_there_fails_the_test() -> None:
     assert found.passes is False
 
 
-def test_a_split_floor_is_that_of_two_half_samples() -> None:
-    """Two halves of 400 values with deviation 2 differ by less than 1.96 x 2 x sqrt(2/200) in 95 % of splits, within 10 %."""
-    found = campaign.split_noise_floor(np.random.default_rng(14).normal(10, 2, 400), seed=1)
-    assert pytest.approx(1.96 * 2 * (2 / 200) ** 0.5, rel=0.1) == found.half_width
-    assert (None, None) == (found.difference, found.passes)
-
-
-def test_a_split_keeps_units_together_and_follows_its_seed() -> None:
-    """Copies within a unit change nothing, and the same seed gives the same floor."""
-    values = np.random.default_rng(15).normal(10, 2, 40)
-    once = campaign.split_noise_floor(values, seed=2)
-    copied = campaign.split_noise_floor(np.repeat(values, 3), seed=2, units=np.repeat(np.arange(40), 3))
-    assert once.half_width == pytest.approx(copied.half_width)
-
-
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
@@ -169,9 +154,9 @@ def test_a_split_keeps_units_together_and_follows_its_seed() -> None:
     ],
 )
 def test_a_floor_that_cannot_be_seen_says_why(values: list[float], reason: str) -> None:
-    """Few units, or values without any difference, have no half-width in either variant."""
-    paired, halved = campaign.noise_floor(values, [0.0] * len(values)), campaign.split_noise_floor(values, seed=1)
-    assert [(None, reason)] * 2 == [(each.half_width, each.reason) for each in (paired, halved)]
+    """Few units, or pairs without any difference, have no half-width."""
+    found = campaign.noise_floor(values, [0.0] * len(values))
+    assert (None, reason) == (found.half_width, found.reason)
 
 
 def test_lists_that_are_no_pairs_are_refused() -> None:
