@@ -14,6 +14,7 @@ from harness.health import Health
 from harness.quota import Quota
 from harness.rates import Rates
 from harness.searched import Searched
+from harness.trial import Trial
 
 SCHEMA_VERSION = 1
 
@@ -145,6 +146,7 @@ def load_in_words(concurrency: int, rate: float | None) -> str:
 class Block(Frozen, frozen=True):
     """One step of the plan: a load on one endpoint for so long. Consecutive steps of one `cell` do not stop between.
 
+    seconds      0 where it is over when every example has been asked
     concurrency  most requests in flight; in a closed loop always so many
     rate         arrivals a second in an open loop, on average; None in a closed one
     speed        of a trace, as a multiple of its own; None where none is replayed
@@ -207,6 +209,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     nonce          what stood before the example's prompt; example and nonce are the same where the whole prompt was
     turn           its place in its conversation, from 0; `turns` is how many that is to have, and `conversation` the id of its
                    first attempt. None outside of conversations
+    trial          which attempt at the same answer it is, in an evaluation; no other load asks again, so there it is None
     """
 
     id: str
@@ -223,6 +226,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     turn: int | None = None
     turns: int | None = None
     conversation: str | None = None
+    trial: Trial | None = None
 
     @property
     def is_last(self) -> bool:

@@ -84,6 +84,7 @@ class Member:
         self._index = setup.index
         self._worker = Worker(run, manifest, self._calls(manifest), self._keys(manifest), setup.index, setup.count)
         self._worker.on_end = self._tell_locust
+        self._worker.on_worked_off = lambda block: self._say(messages.DONE, messages.Done(setup.index, block.id))
         ReplayUser.worker = self._worker
         gevent.spawn(self._report_for_ever)
         if isinstance(self._runner, WorkerRunner):
