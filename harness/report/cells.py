@@ -14,7 +14,7 @@ from harness.measure import apart, timing
 from harness.measure.health import Watched
 from harness.measure.histogram import Pairs
 from harness.records import AttemptEnd, Block, Phase, load_in_words
-from harness.report import client, steadiness
+from harness.report import client, evaluated, steadiness
 from harness.report.circumstances import Steady
 from harness.report.distribution import Gaps, Measured, exact, pooled, withheld
 from harness.report.figures import PERCENTILES
@@ -32,7 +32,7 @@ class Cell:
     window_s  None where no worker closed a measure window
     metrics   by column name of the join, and `icl_s`, `itl_s`; with the round trips at the end of each answer
     watched   the load processes meanwhile
-    steady    one for each window, whether it was
+    steady    one for each window, whether it was; none of an evaluation, which has a beginning and an end
     """
 
     endpoint: str
@@ -66,6 +66,7 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
     measuring = [block for block in run.manifest.plan if block.phase is Phase.MEASURE]
     planned = {(block.endpoint, block.level): block for block in measuring}
     watched = client.watched(run)
+    is_load = evaluated.attempts_most(run.manifest) is None
     for (endpoint, level), block in sorted(planned.items(), key=lambda item: (item[0][0], item[1].rate or item[1].concurrency)):
         rows = frame[(frame["endpoint"] == endpoint) & (frame["level"] == level)]
         began = measured(rows)
@@ -79,7 +80,7 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
             measured=began,
             metrics=_metrics(run, began[began["kind"] == OK]),
             watched=watched[endpoint, level],
-            steady=steadiness.figures(run, rows, _blocks(measuring, endpoint, level)),
+            steady=steadiness.figures(run, rows, _blocks(measuring, endpoint, level)) if is_load else (),
         )
 
 

@@ -7,7 +7,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import cache, calibration, dispatch, frontier, network, noise, repeated, scorecard, turns, verdict, wording
+from harness.report import (
+    answers_tried,
+    cache,
+    calibration,
+    dispatch,
+    frontier,
+    network,
+    noise,
+    repeated,
+    scorecard,
+    turns,
+    verdict,
+    wording,
+)
 from harness.report.circumstances import FrontierPoint
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
@@ -30,6 +43,7 @@ def show(summary: Summary, console: Console) -> None:
     style = "bold green" if summary.valid else "bold red"
     console.print(Text(verdict.validity(summary), style=style), width=WIDTH)
     for line in (
+        *answers_tried.sentences(summary),
         *verdict.objectives(summary),
         verdict.sentence(summary),
         *([] if summary.variation is None else [summary.variation]),
