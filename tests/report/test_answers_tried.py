@@ -10,7 +10,7 @@ from harness.rates import Rates
 from harness.report import answers_tried, join, summary
 from harness.report.answers_tried import AnswersTried, EvaluatedLevel
 from harness.report.cells import cells
-from harness.report.figures import LevelFigures, encode
+from harness.report.figures import Comparison, LevelFigures, Ranking, encode
 from harness.report.html import render
 from harness.results import Attempt, Run
 from harness.scenario import Scenario
@@ -138,6 +138,19 @@ def test_the_report_says_what_it_was() -> None:
     assert "warms up first" not in page
     assert () == found.endpoints["a"].levels["2"].steady
     assert b'"tried"' in encode(found)
+
+
+def test_nobody_is_called_fastest() -> None:
+    """Who is most accurate and cheapest can be said all the same."""
+    whole = Comparison(
+        level="2",
+        confidence=0.99,
+        rankings=tuple(Ranking(figure=name, best=None, differences=()) for name in ("success", "e2e_s", "usd_per_success")),
+    )
+    found = answers_tried.without_speed(whole)
+    assert found is not None
+    assert ["success", "usd_per_success"] == [each.figure for each in found.rankings]
+    assert None is answers_tried.without_speed(None)
 
 
 def test_a_load_has_nothing_of_it() -> None:
