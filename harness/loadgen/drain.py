@@ -7,6 +7,7 @@ an error inside the tick is kept for `bugs`, never printed and lost.
 
 import sys
 import time
+from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Protocol
@@ -53,9 +54,9 @@ class Drain:
         self._work: deque[Callable[[], object]] = deque()
         self._due: defaultdict[int, set[Exchange]] = defaultdict(set)  # by the 20 ms in which to look at them
         self._polled_ns = self._checked = 0
-        self._tick_gaps_ns: list[int] = []
+        self._tick_gaps_ns = array("q")
         self.sealed: list[tuple[Sealed, int, bytes]] = []  # read in this tick: whose, its stamp, and ciphertext
-        self.read_lags_ns: list[int] = []  # one per read, appended by the connection
+        self.read_lags_ns = array("q")  # one per read, appended by the connection
         self._most_work = 0
         self._waking: deque[Waiter] = deque()
         self._ticking: list[Callable[[int], bool]] = []
@@ -117,10 +118,10 @@ class Drain:
         self._waking.append(waiter)
         self._run()
 
-    def take_lags(self) -> tuple[list[int], list[int]]:
+    def take_lags(self) -> "tuple[array[int], array[int]]":
         """Since the last call, in ns: the time between successive polls, and how long the bytes of each read had waited."""
         taken = self._tick_gaps_ns, self.read_lags_ns
-        self._tick_gaps_ns, self.read_lags_ns = [], []
+        self._tick_gaps_ns, self.read_lags_ns = array("q"), array("q")
         return taken
 
     def take_backlog(self) -> int:

@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.health import Health
 from harness.loadgen.drain import Drain
 from harness.measure.spread import spread
@@ -50,7 +53,7 @@ class Watch:
     def sample(self, in_flight: int) -> Health:
         """All that was seen since the last sample."""
         before, self._before = self._before, _used()
-        gaps_ns, lags_ns = self._drain.take_lags()
+        gaps_ns, lags_ns = (np.frombuffer(each, np.int64) for each in self._drain.take_lags())
         pauses_ns, self._pauses_ns = self._pauses_ns, []
         interval_ns = self._before.at_ns - before.at_ns
         self.newest = Health(
@@ -59,10 +62,10 @@ class Watch:
             cpu_ratio=_ratio(self._before.cpu_ns - before.cpu_ns, interval_ns),
             wait_ratio=_waited(before, self._before),
             gaps=spread(gaps_ns),
-            gap_max_ns=max(gaps_ns, default=None),
+            gap_max_ns=_longest(gaps_ns),
             reads=spread(lags_ns[:: len(lags_ns) // MOST_LAGS + 1]),
             read_n=len(lags_ns),
-            read_max_ns=max(lags_ns, default=None),
+            read_max_ns=_longest(lags_ns),
             gc_n=len(pauses_ns),
             gc_ns=sum(pauses_ns),
             gc_max_ns=max(pauses_ns, default=0),
@@ -95,6 +98,10 @@ def _waited_ns() -> int | None:
     except (OSError, ValueError):
         return None
     return int(waited) if int(ran) else None
+
+
+def _longest(values_ns: NDArray[np.int64]) -> int | None:
+    return int(values_ns.max()) if len(values_ns) else None
 
 
 def _waited(before: _Used, after: _Used) -> float | None:

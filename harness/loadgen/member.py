@@ -29,7 +29,7 @@ REPORT_S = 1.0
 ORPHAN_S = 3.0
 HELLO_S = 0.2
 POLL_S = 0.01
-BREATH_S = 0.001  # between two steps of a report: time for the drain
+BREATH_S = 0.001
 
 Order = TypeVar("Order")
 CallsOf = Callable[[Manifest], Calls]
@@ -161,15 +161,20 @@ class Member:
             self._say_interval(self._at_work)
 
     def _say_interval(self, worker: Worker) -> None:
+        """In steps of a millisecond or two, for sockets and arrivals do not wait."""
         worker.tell()
+        counts = finished(worker.recorder.flushing(), _breathe)
+        _breathe()
+        health = worker.health()
+        _breathe()
         interval = messages.Interval(
             index=self._index,
-            counts=finished(worker.recorder.flushing(), lambda: gevent.sleep(BREATH_S)),
+            counts=counts,
             in_flight=worker.in_flight,
             started=worker.started,
             ended=worker.ended,
             storage=worker.storage,
-            health=worker.health(),
+            health=health,
         )
         self._say(messages.INTERVAL, interval)
 
@@ -180,3 +185,8 @@ class Member:
 
     def _say(self, name: str, message: msgspec.Struct) -> None:
         messages.say(self._runner, name, message)
+
+
+def _breathe() -> None:
+    """Time for the drain, between two steps of a report."""
+    gevent.sleep(BREATH_S)

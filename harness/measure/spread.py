@@ -4,18 +4,18 @@ The rule: values are rounded up, by at most 1/16 or 33 us, so that a lag is neve
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from harness.health import Spread
-from harness.measure.histogram import nearest_rank
+from harness.measure.histogram import Values, nearest_rank
 
 _BITS = 5  # significant bits that are kept
 _FINEST = 15  # bits: what is less than 2^15 ns is of no interest
 
 
-def spread(values_ns: Sequence[int]) -> Spread:
+def spread(values_ns: Values) -> Spread:
     """The spread of values from 0 up; about 100 pairs for values up to 20 ms, however many there are."""
     values = np.maximum(np.asarray(values_ns, dtype=np.int64), 0)
     coarse = np.maximum(np.frexp(values.astype(np.float64))[1] - _BITS, _FINEST).astype(np.int64)

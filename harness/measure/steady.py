@@ -57,7 +57,7 @@ class Steadiness(NamedTuple):
     """The verdict on a window.
 
     whole  the tests over all of it
-    used   the largest part that is steady: `whole`, or what is left when the beginning is cut; None where there is none
+    used   the largest part that is steady: `whole`, or what is left without the beginning; None where there is none
     cut_s  where MSER-5 cuts, on the clock of the rows; None where it finds no place
     start  what is unlike the rest before `cut_s`; None where nothing surely is
     """
@@ -69,7 +69,7 @@ class Steadiness(NamedTuple):
 
     @property
     def steady(self) -> bool | None:
-        """Whether the window, or the part of it that is used, was steady; None where it cannot be told."""
+        """Whether the window, or what is left of it, was steady; None where it cannot be told."""
         if self.used is not None:
             return True
         return None if self.whole.steady is None and self.start is None else False
@@ -80,13 +80,13 @@ class Steadiness(NamedTuple):
         return None if self.used is None else self.used.from_s
 
     def words(self) -> str:
-        """`window used: ...`, with seconds counted from the window's beginning."""
+        """`window used: all ...`, for figures are of all of it; seconds count from its beginning."""
         length_s = self.whole.to_s - self.whole.from_s
         if self.used is self.whole:
             return f"window used: all {length_s:.1f} s, steady"
         why = "; ".join(self._why())
         if self.used is not None:
-            return f"window used: {self.used.from_s - self.whole.from_s:.1f} s to {length_s:.1f} s, steady; as a whole: {why}"
+            return f"window used: all {length_s:.1f} s, steady from {self.used.from_s - self.whole.from_s:.1f} s on: {why}"
         return f"window used: all {length_s:.1f} s, {'not steady' if self.steady is False else 'not known to be steady'}: {why}"
 
     def _why(self) -> Iterator[str]:
@@ -142,7 +142,8 @@ def beginning(values: ArrayLike, cut: int) -> float | None:
     means = drift.batch_means(rest, min(drift.BATCHES, len(rest) // BATCH))
     count, centred = len(means), means - mean
     worth = drift.effective(centred, fitted=1) if count else 0.0
-    if count < drift.FEWEST_BATCHES or worth < drift.FEWEST_EFFECTIVE or mean == 0:
+    nothing = abs(mean) <= drift.ROUNDING * float(np.abs(series).max())
+    if count < drift.FEWEST_BATCHES or worth < drift.FEWEST_EFFECTIVE or nothing:
         return None
     head = float(series[:cut].mean())
     error = np.sqrt(float(centred @ centred) / (worth - 1) / count * (1 + len(rest) / cut))

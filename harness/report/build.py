@@ -17,7 +17,7 @@ from harness.rates import Rates
 from harness.report import frontier, html, join, scorecard, steadiness, summary
 from harness.report.cells import Cell, cells
 from harness.report.doubts import doubts
-from harness.report.figures import Summary, encode
+from harness.report.figures import Summary, encode, rounded
 from harness.report.spreadsheet import csv_text
 from harness.results import Run
 from harness.scenario import Scenario
@@ -68,7 +68,7 @@ def measure(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Bui
     held = frontier.held(measured, run.manifest.searches)
     unsteady = steadiness.findings({cell.words: cell.steady for cell in held})
     run = replace(run, findings=[*run.findings, *unsteady, *frontier.findings(run.manifest.searches)])
-    return Built(run_dir, run, frame, measured, summary.summarise(run, scenario, measured, rates))
+    return Built(run_dir, run, frame, measured, rounded(summary.summarise(run, scenario, measured, rates)))
 
 
 def _rates(run: Run, reprice: Mapping[str, Rates]) -> dict[str, Rates | None]:

@@ -103,10 +103,26 @@ class SearchFigures(msgspec.Struct, frozen=True, kw_only=True):
     frontier: tuple[FrontierPoint, ...]
 
 
+class SteadyPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What the requests of a window come to that arrived after a beginning unlike the rest; other figures are of all of it.
+
+    n  whole answers among them; latencies are of these, in an open loop from the intended arrival; None where nothing streamed
+    """
+
+    from_s: float
+    n: int
+    ttft_p50_s: float | None
+    ttft_p99_s: float | None
+    e2e_p50_s: float | None
+    e2e_p99_s: float | None
+    answers_per_s: float
+
+
 class Steady(msgspec.Struct, frozen=True, kw_only=True):
     """One measure window, from the intended arrivals to the ends of their responses.
 
-    steady       None where the window is too short to tell; used_from_s is where the steady part begins, and 0 where all is
+    steady       None where the window is too short to tell
+    part         where only a part was: what comes after the beginning; None where all of it was, or none
     in_flight    L, the mean number in the system; per_s lambda, arrivals a second; stay_s W, the mean time in the system
     little_gap_ratio  |L - lambda W| / L
     latency_change_percent  of e2e, from the beginning to the end of the window
@@ -115,7 +131,7 @@ class Steady(msgspec.Struct, frozen=True, kw_only=True):
     repetition: int
     steady: bool | None
     window_s: float
-    used_from_s: float | None
+    part: SteadyPart | None
     in_flight: float
     per_s: float
     stay_s: float | None

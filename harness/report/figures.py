@@ -5,6 +5,7 @@ The rule: a figure that cannot be given is None, and `reason` of the same record
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -362,6 +363,20 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     noise: Noise | None
     findings: tuple[Finding, ...]
     torn_lines: int
+
+
+def rounded(summary: Summary) -> Summary:
+    """With twelve digits of each number: the last of sixteen depend on how a processor adds up, and files shall not."""
+    plain = _rounded(msgspec.to_builtins(summary, builtin_types=(Decimal,)))
+    return msgspec.convert(plain, Summary, builtin_types=(Decimal,))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def encode(summary: Summary) -> bytes:

@@ -3,6 +3,7 @@
 import gc
 import socket
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,10 +21,10 @@ class Looked:
     """A drain that looked and read as a test says."""
 
     def __init__(self, gaps_ns: list[int], lags_ns: list[int]) -> None:
-        self.lags, self.open_sockets = (gaps_ns, lags_ns), 5
+        self.lags, self.open_sockets = (array("q", gaps_ns), array("q", lags_ns)), 5
 
-    def take_lags(self) -> tuple[list[int], list[int]]:
-        taken, self.lags = self.lags, ([], [])
+    def take_lags(self) -> "tuple[array[int], array[int]]":
+        taken, self.lags = self.lags, (array("q"), array("q"))
         return taken
 
     def take_backlog(self) -> int:
@@ -163,7 +164,7 @@ def test_the_drain_times_its_looks_while_a_socket_is_open() -> None:
         drain.unregister(one.fileno())
         assert 0 < sum(looked) <= stopped_ns - began_ns
         assert 0 < sum(again) <= time.monotonic_ns() - stopped_ns
-        assert ([], []) == drain.take_lags()
+        assert [[], []] == [list(each) for each in drain.take_lags()]
     finally:
         drain.close()
         one.close()

@@ -78,7 +78,7 @@ def test_a_warm_up_that_fades_is_cut() -> None:
     said = twenty_servers(1 + 3 * np.exp(-np.arange(2000) / 150), rows=40)
     assert sum(each.used is each.whole for each in said) <= 2
     assert sum(each.used is not None for each in said) >= 34
-    assert " s, steady; as a whole: " in next(each for each in said if each.steady).words()
+    assert " s, steady from " in next(each for each in said if each.steady).words()
 
 
 def test_a_drift_that_goes_on_is_not_cut_away() -> None:
