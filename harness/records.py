@@ -146,9 +146,8 @@ def load_in_words(concurrency: int, rate: float | None) -> str:
 
 
 class Block(Frozen, frozen=True):
-    """One step of the plan: a load on one endpoint for so long. Consecutive steps of one `cell` do not stop between.
+    """One step of the plan: a load on one endpoint for so long (0: until all is asked). Steps of one `cell` do not stop between.
 
-    seconds      0 where it is over when every example has been asked
     concurrency  most requests in flight; in a closed loop always so many
     rate         arrivals a second in an open loop, on average; None in a closed one
     speed        of a trace, as a multiple of its own; None where none is replayed
@@ -210,8 +209,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     waited_ns      how long before that all users were busy, so how much of the time from scheduled to dispatched is not ours
     nonce          what stood before the example's prompt; example and nonce are the same where the whole prompt was
     turn           its place in its conversation, from 0; `turns` is how many that is to have, and `conversation` the id of its
-                   first attempt. None outside of conversations
-    trial          which attempt at the same answer it is, in an evaluation; no other load asks again, so there it is None
+                   first attempt. None outside of conversations, as `trial` is outside of evaluations
     """
 
     id: str

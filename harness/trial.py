@@ -18,7 +18,7 @@ TRANSIENT = frozenset(
 )
 
 
-class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
+class Trial(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Which attempt at the same answer it is, from 0.
 
     first      id of the first of them, which has its own

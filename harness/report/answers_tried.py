@@ -4,6 +4,7 @@ The rule: examples = answers + given up + not reached, in each repetition; and n
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 import pandas as pd
@@ -14,6 +15,7 @@ from harness.report.cells import Cell, spread
 from harness.report.evaluated import ANSWER, CUT, GIVEN_UP, RETRIED
 from harness.report.figures import Comparison, Distribution, LevelFigures, Summary
 from harness.report.join import OK
+from harness.report.tries import AnswersTried
 from harness.trial import TRANSIENT
 
 LOAD_FREE = (*RATIOS, *MONEY)  # objectives that do not depend on how hard somebody pushed
@@ -23,41 +25,12 @@ NO_LOAD_TEST = (
 )
 
 
-class AnswersTried(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one endpoint, over all repetitions, each of which asks every example.
+class Told(NamedTuple):
+    """A level of an evaluation, with what only those have."""
 
-    answers      examples that were answered, rightly or wrongly, refusals included
-    given_up     that were not, after their last attempt; not_retried of them at once, for it would not have helped
-    not_reached  whose answer nobody waited for, because the run was cut; examples is the sum of the three
-    attempts     in all; per_answer and most are of answers that were not cut: of a conversation each turn is one
-    first_k      successes (of success.n) without any retry, so what load mode would have had
-    retried      attempts after which there was another one, by kind
-    waited_s     from failed attempts to the ones after them, added up over all users; waited_most_s before one answer
-    answer_s     from the first dispatch to the last token of whole answers, retries and waits included
-    not_judged   objectives that are of a load
-    """
-
-    examples: int
-    answers: int
-    given_up: int
-    not_retried: int
-    not_reached: int
-    attempts: int
-    attempts_per_answer: float | None
-    attempts_most: int | None
-    first_k: int | None
-    first_ratio: float | None
-    retried: dict[str, int]
-    waited_s: float
-    waited_most_s: float
-    answer_s: Distribution
-    not_judged: tuple[str, ...]
-
-
-class EvaluatedLevel(LevelFigures, frozen=True, kw_only=True):
-    """A cell of an evaluation: success and errors are by answer, service latencies of the attempt that was whole."""
-
+    level: LevelFigures
     tried: AnswersTried
+    answer_s: Distribution
 
 
 def of_level(cell: Cell, level: LevelFigures, examples: int, targets: Sequence[Objective]) -> LevelFigures:
@@ -65,7 +38,8 @@ def of_level(cell: Cell, level: LevelFigures, examples: int, targets: Sequence[O
     if "trial" not in cell.measured:
         return level
     tried = figures(cell.measured, level, examples, targets)
-    return EvaluatedLevel(**{name: getattr(level, name) for name in level.__struct_fields__}, tried=tried)
+    whole = cell.measured[cell.measured["kind"].eq(OK)]
+    return msgspec.structs.replace(level, tried=tried, answer_s=spread(whole["answer_s"], "no answer came whole").figures)
 
 
 def figures(rows: pd.DataFrame, level: LevelFigures, examples: int, targets: Sequence[Objective]) -> AnswersTried:
@@ -92,7 +66,6 @@ def figures(rows: pd.DataFrame, level: LevelFigures, examples: int, targets: Seq
         retried={str(kind): int(count) for kind, count in sorted(again["kind"].value_counts().items())},
         waited_s=float(waits_s.sum()),
         waited_most_s=float(waits_s.max()) if len(waits_s) else 0.0,
-        answer_s=spread(rows[rows["kind"].eq(OK)]["answer_s"], "no answer came whole").figures,
         not_judged=tuple(each.text for each in targets if not is_judged(each)),
     )
 
@@ -119,10 +92,12 @@ def without_speed(comparison: Comparison | None) -> Comparison | None:
 # ----------------------------------------------------------------------------------------------------------------------- words
 
 
-def told(summary: Summary) -> Iterator[tuple[str, EvaluatedLevel]]:
+def told(summary: Summary) -> Iterator[tuple[str, Told]]:
     """Endpoint and figures of each level of an evaluation; nothing of a load test."""
     for name, endpoint in summary.endpoints.items():
-        yield from ((name, level) for level in endpoint.levels.values() if isinstance(level, EvaluatedLevel))
+        for level in endpoint.levels.values():
+            if isinstance(level.tried, AnswersTried) and isinstance(level.answer_s, Distribution):
+                yield name, Told(level, level.tried, level.answer_s)
 
 
 def sentences(summary: Summary) -> Iterator[str]:
@@ -136,8 +111,8 @@ def sentences(summary: Summary) -> Iterator[str]:
         yield from (f"{name}: {line}" for line in _lines(level))
 
 
-def _lines(level: EvaluatedLevel) -> Iterator[str]:
-    of = level.tried
+def _lines(told: Told) -> Iterator[str]:
+    level, of, answer_s = told
     parts = f"{of.answers:,} answers + {of.given_up:,} given up + {of.not_reached:,} not reached"
     at_once = (
         f" ({of.not_retried:,} of the given up were not asked again, for it would not have helped)" if of.not_retried else ""
@@ -149,8 +124,8 @@ def _lines(level: EvaluatedLevel) -> Iterator[str]:
     if of.first_ratio is not None:
         final = wording.percent(level.success.ratio)
         yield f"success {wording.percent(of.first_ratio)} at the first attempt, {final} in the end."
-    spans = of.answer_s, level.service.e2e_s
-    if of.answer_s.n:
+    spans = answer_s, level.service.e2e_s
+    if answer_s.n:
         first, service = (f"mean {wording.seconds(each.mean)}, longest {wording.seconds(each.max)}" for each in spans)
         yield f"time to a whole answer, retries and waits included: {first}; of its own attempt alone: {service}."
 
@@ -164,9 +139,9 @@ def retried(of: AnswersTried) -> str:
     return f"asked again after {wording.joined(causes)}, with {waited}"
 
 
-def cells(level: EvaluatedLevel) -> tuple[str, ...]:
+def cells(told: Told) -> tuple[str, ...]:
     """A row of the report's table."""
-    of = level.tried
+    level, of, answer_s = told
     return (
         *(wording.count(each) for each in (of.examples, of.answers, of.given_up, of.not_reached, of.attempts)),
         wording.number(of.attempts_per_answer),
@@ -174,6 +149,6 @@ def cells(level: EvaluatedLevel) -> tuple[str, ...]:
         wording.percent(of.first_ratio),
         wording.percent(level.success.ratio),
         wording.seconds(of.waited_s),
-        *(wording.seconds(getattr(of.answer_s, name)) for name in ("mean", "p50", "p99", "max")),
+        *(wording.seconds(getattr(answer_s, name)) for name in ("mean", "p50", "p99", "max")),
         *(wording.seconds(getattr(level.service.e2e_s, name)) for name in ("mean", "p50", "p99", "max")),
     )

@@ -12,6 +12,7 @@ import msgspec
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
 from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, SearchFigures, Steady
+from harness.report.tries import AnswersTried
 
 SUMMARY_VERSION = 1
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -242,6 +243,7 @@ class Conversations(msgspec.Struct, frozen=True, kw_only=True):
 class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint at one level, over all repetitions: a cell. `rate` and `dispatch` are of open loops, else None.
 
+    tried        of evaluations, and so answer_s: first dispatch to last token of whole answers, with retries and waits
     repetitions  every figure of `report.repeated` over the repetitions; empty where there is one
     """
 
@@ -270,6 +272,8 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     conversations: Conversations | None = None
     repetitions: dict[str, Repeated] = {}
     reason: dict[str, str] = {}
+    tried: AnswersTried | msgspec.UnsetType = msgspec.UNSET
+    answer_s: Distribution | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def headline(self) -> Latency:

@@ -8,10 +8,10 @@ import pytest
 
 from harness.rates import Rates
 from harness.report import answers_tried, join, summary
-from harness.report.answers_tried import AnswersTried, EvaluatedLevel
 from harness.report.cells import cells
-from harness.report.figures import Comparison, LevelFigures, Ranking, encode
+from harness.report.figures import Comparison, Distribution, LevelFigures, Ranking, encode, rounded
 from harness.report.html import render
+from harness.report.tries import AnswersTried
 from harness.results import Attempt, Run
 from harness.scenario import Scenario
 from harness.trial import Trial
@@ -52,17 +52,17 @@ def summed(run: Run) -> summary.Summary:
     scenario = Scenario.model_validate(run.manifest.scenario)
     rates = dict(run.manifest.rates)
     frame = join.frame(run, rates, graded=scenario.grading is not None)
-    return summary.summarise(run, scenario, tuple(cells(run, frame)), rates)
+    return rounded(summary.summarise(run, scenario, tuple(cells(run, frame)), rates))
 
 
-def level(run: Run) -> EvaluatedLevel:
-    found = summed(run).endpoints["a"].levels["2"]
-    assert isinstance(found, EvaluatedLevel)
-    return found
+def level(run: Run) -> LevelFigures:
+    return summed(run).endpoints["a"].levels["2"]
 
 
 def tried(run: Run) -> AnswersTried:
-    return level(run).tried
+    found = level(run).tried
+    assert isinstance(found, AnswersTried)
+    return found
 
 
 def test_every_example_is_answered_given_up_or_not_reached() -> None:
@@ -84,7 +84,8 @@ def test_the_last_attempt_decides_success_and_errors() -> None:
     """Two of four in the end, one of four at first; two of four answers failed, whatever their attempts were."""
     found = level(evaluation(ATTEMPTS, 7))
     assert (2, 4) == (found.success.k, found.success.n)
-    assert (1, 0.25) == (found.tried.first_k, found.tried.first_ratio)
+    of = tried(evaluation(ATTEMPTS, 7))
+    assert (1, 0.25) == (of.first_k, of.first_ratio)
     assert (2, 4) == (found.errors.k, found.errors.n)
     assert 2 == found.attempts.successful
     assert (9, 9) == (found.attempts.offered, sum(found.attempts.by_kind.values()))
@@ -93,8 +94,8 @@ def test_the_last_attempt_decides_success_and_errors() -> None:
 
 def test_an_answer_that_is_wrong_is_one() -> None:
     """Graded, e1 is right and e2 wrong: success at first is not about retries alone."""
-    found = level(evaluation(ATTEMPTS, 7, passed={1: True, 4: False}))
-    assert (1, 1, 2) == (found.success.k, found.tried.first_k, found.tried.answers)
+    run = evaluation(ATTEMPTS, 7, passed={1: True, 4: False})
+    assert (1, 1, 2) == (level(run).success.k, tried(run).first_k, tried(run).answers)
 
 
 def test_cost_per_success_holds_all_attempts() -> None:
@@ -113,16 +114,18 @@ def test_service_is_of_the_attempt_and_the_time_to_an_answer_of_all() -> None:
     """e2 was answered 1,141 ms after it was first dispatched, by an attempt of 140 ms; e1 in 141 and 140 ms."""
     found = level(evaluation(ATTEMPTS, 7))
     assert (2, pytest.approx(0.140)) == (found.service.e2e_s.n, found.service.e2e_s.max)
-    of = found.tried.answer_s
+    of = found.answer_s
+    assert isinstance(of, Distribution)
     assert (2, pytest.approx(0.141), pytest.approx(1.141)) == (of.n, of.min, of.max)
 
 
 def test_no_objective_of_a_load_is_judged() -> None:
     """They are named instead, and those of shares and money are held as ever."""
     slo = ("ttft.p50 <= 1 ms", "success >= 90 %", "goodput_per_s >= 5", "usd_per_success <= 1 USD")
-    found = level(evaluation(ATTEMPTS, 7, slo, rates=RATES))
+    run = evaluation(ATTEMPTS, 7, slo, rates=RATES)
+    found = level(run)
     assert [("success >= 90 %", False), ("usd_per_success <= 1 USD", True)] == [(each.text, each.met) for each in found.slo]
-    assert ("ttft.p50 <= 1 ms", "goodput_per_s >= 5") == found.tried.not_judged
+    assert ("ttft.p50 <= 1 ms", "goodput_per_s >= 5") == tried(run).not_judged
 
 
 def test_the_report_says_what_it_was() -> None:
@@ -158,9 +161,9 @@ def test_a_load_has_nothing_of_it() -> None:
     run = handmade.run([handmade.ok(1), handmade.failed(2, "http_rate_limited")])
     assert list(join.DTYPES) == list(join.frame(run, {}, graded=False).columns)
     found = summed(run)
-    assert type(found.endpoints["a"].levels["2"]) is LevelFigures
     assert [] == list(answers_tried.sentences(found))
     assert b'"tried"' not in encode(found)
+    assert b'"answer_s"' not in encode(found)
     frame = join.frame(run, {}, graded=False)
     assert "evaluation" not in render(found, tuple(cells(run, frame)))
 
@@ -172,20 +175,18 @@ def talk(number: int, turn: int, attempt: Attempt, of: int = 0, first: int | Non
 
 def test_each_turn_may_be_asked_again_and_the_conversation_is_one_answer() -> None:
     """e1: first turn at the second attempt, last turn at the first; e2: its last turn fails for good; e3 was cut between."""
-    found = level(
-        evaluation(
-            (
-                talk(1, 0, handmade.failed(1, "conn_lost", example="e1")),
-                talk(1, 0, handmade.ok(2, at=2_100, example="e1"), 1, 1),
-                talk(1, 1, handmade.ok(3, at=2_400, example="e1")),
-                talk(4, 0, handmade.ok(4, example="e2")),
-                talk(4, 1, handmade.failed(5, "http_bad_request", at=2_400, example="e2")),
-                talk(6, 0, handmade.ok(6, example="e3")),
-            ),
-            3,
-        )
+    run = evaluation(
+        (
+            talk(1, 0, handmade.failed(1, "conn_lost", example="e1")),
+            talk(1, 0, handmade.ok(2, at=2_100, example="e1"), 1, 1),
+            talk(1, 1, handmade.ok(3, at=2_400, example="e1")),
+            talk(4, 0, handmade.ok(4, example="e2")),
+            talk(4, 1, handmade.failed(5, "http_bad_request", at=2_400, example="e2")),
+            talk(6, 0, handmade.ok(6, example="e3")),
+        ),
+        3,
     )
-    of = found.tried
+    found, of = level(run), tried(run)
     assert (3, 1, 1, 1) == (of.examples, of.answers, of.given_up, of.not_reached)
     assert (1, 2, 0) == (found.success.k, found.success.n, of.first_k)
     assert (6, 6 / 5, 2) == (of.attempts, of.attempts_per_answer, of.attempts_most)
