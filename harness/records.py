@@ -146,7 +146,7 @@ def load_in_words(concurrency: int, rate: float | None) -> str:
 
 
 class Block(Frozen, frozen=True):
-    """One step of the plan: a load on one endpoint for so long (0: until all is asked). Steps of one `cell` do not stop between.
+    """One step of the plan: a load on one endpoint for so long (0: till all is asked). Those of one `cell` do not stop between.
 
     concurrency  most requests in flight; in a closed loop always so many
     rate         arrivals a second in an open loop, on average; None in a closed one
