@@ -119,6 +119,7 @@ class Ending(enum.StrEnum):
     TIMEOUT_IDLE = "timeout_idle"
     TIMEOUT_TOTAL = "timeout_total"
     CANCELLED = "cancelled"  # the run ended first
+    UNSENT = "unsent"  # it was not sent in time: our own share of the declared quota did not let it go
 
 
 class Deadlines(Frozen, frozen=True):
