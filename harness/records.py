@@ -86,9 +86,8 @@ class WireRequest(Frozen, frozen=True):
 
 
 class Usage(Frozen, frozen=True):
-    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning.
-
-    total_tokens is the server's own sum, kept to check it by.
+    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning;
+    `total_tokens` is the server's own sum, kept to check it by.
     """
 
     input_tokens: int | None = None
@@ -120,6 +119,7 @@ class Ending(enum.StrEnum):
     TIMEOUT_IDLE = "timeout_idle"
     TIMEOUT_TOTAL = "timeout_total"
     CANCELLED = "cancelled"  # the run ended first
+    UNSENT = "unsent"  # it was not sent in time: our own share of the declared quota did not let it go
 
 
 class Deadlines(Frozen, frozen=True):

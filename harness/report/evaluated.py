@@ -44,7 +44,7 @@ class Fates:
         assert trial is not None, "every attempt of an evaluation is some trial"
         if self._last[trial.first or attempt.start.id] is not attempt:
             return RETRIED
-        if end is None or end.kind == "cancelled":
+        if end is None or end.kind in ("cancelled", "dropped"):
             return CUT
         if end.kind in ANSWERED:
             return ANSWER

@@ -27,11 +27,14 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
     n         values: one an attempt, or one a gap for icl and itl
     missing   whole answers that have no value
+    unsent    arrivals that were never sent: no value, and later than every other; `beyond` are the statistics that they reach
     interval  95 % distribution-free interval of each percentile that is given
     """
 
     n: int
     missing: int
+    unsent: int = 0
+    beyond: tuple[str, ...] = ()
     min: float | None = None
     mean: float | None = None
     max: float | None = None

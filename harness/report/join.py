@@ -22,12 +22,19 @@ OK, LOST, CANCELLED, DROPPED = "ok", "lost_worker", "cancelled", "dropped"
 
 
 def judged(attempts: pd.DataFrame) -> pd.DataFrame:
-    """The attempts whose outcome says something about the endpoint: not those never sent, not those that we cut off.
+    """The attempts whose outcome says something about the endpoint at this load: not those that we cut off.
 
-    What was cut at the drain limit stays: it is the endpoint that had not answered by then.
+    What was cut at the drain limit stays, for the endpoint had not answered by then; and what a schedule had and nobody could
+    send, for whoever would have sent it got no answer. What no schedule had and was not sent says nothing.
     """
-    ours = attempts["kind"].eq(CANCELLED) & ~attempts["flags"].str.contains("drain_limit", regex=False)
-    return attempts[~(ours | attempts["kind"].eq(DROPPED))]
+    cut = attempts["kind"].eq(CANCELLED) & ~attempts["flags"].str.contains("drain_limit", regex=False)
+    unmeant = attempts["kind"].eq(DROPPED) & attempts["scheduled_ns"].isna()
+    return attempts[~(cut | unmeant)]
+
+
+def unsent(attempts: pd.DataFrame) -> pd.DataFrame:
+    """The arrivals of a schedule that were never sent: their scheduled latencies have no end."""
+    return attempts[attempts["kind"].eq(DROPPED) & attempts["scheduled_ns"].notna()]
 
 
 def tasks(attempts: pd.DataFrame) -> pd.DataFrame:
@@ -75,6 +82,9 @@ SCHEDULED: Mapping[str, Callable[[AttemptStart, AttemptEnd], float | None]] = {
     "connect_wait_s": timing.connect_wait_ns,
 }
 
+# Those of them that run from the intended arrival.
+INTENDED = ("ttft_scheduled_s", "ttfo_scheduled_s", "e2e_scheduled_s")
+
 # How long an arrival of an open loop was not dispatched; None in a closed one, and where it never was.
 DISPATCH: Mapping[str, Callable[[AttemptStart], int | None]] = {
     "dispatch_wait_s": timing.dispatch_wait_ns,
@@ -87,6 +97,7 @@ NETWORK: Mapping[str, Callable[[AttemptEnd], int | None]] = {
     "connect_s": lambda end: end.connect_ns,
     "proxy_s": lambda end: end.proxy_ns,
     "tls_s": lambda end: end.tls_ns,
+    "quota_wait_s": lambda end: end.limited_ns,
     "rtt_s": lambda end: end.rtt_ns,
     "min_rtt_s": lambda end: end.min_rtt_ns,
 }
@@ -251,7 +262,7 @@ def _window(attempt: Attempt, cell: int, windows: Windows) -> dict[str, Any]:
         "clamped": end and end.clamped,
         "window_chunks": end.window_chunks if end is not None and known else None,
         "window_tokens": timing.window_tokens(end) if end is not None and known else None,
-        "sent_in_window": windows.inside(cell, attempt.worker, attempt.start.dispatched_ns),
+        "sent_in_window": kind(end) != DROPPED and windows.inside(cell, attempt.worker, attempt.start.dispatched_ns),
         "done_in_window": end is not None and windows.inside(cell, attempt.worker, end.done_ns),
     }
 

@@ -151,7 +151,7 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         dispatch=dispatch.figures(cell),
         steady=cell.steady,
         network=network(cell),
-        latency_all=failure_aware(cell.headline("e2e"), _meant(cell, meant)),
+        latency_all=failure_aware(cell.headline("e2e"), len(meant[~join.later(meant)] if cell.rate is not None else meant)),
         output_tokens_per_s=_output_rate(cell),
         requests_per_s=_per_second(completed, cell.window_s),
         goodput_per_s=None if good is None else _per_second(good.good, cell.window_s),
@@ -177,15 +177,6 @@ def _attempts(began: pd.DataFrame) -> Attempts:
         successful=None if success.isna().any() else int(success.eq(True).sum()),
         by_kind=by_kind,
     )
-
-
-def _meant(cell: Cell, judged: pd.DataFrame) -> int:
-    """Attempts that should have had an answer: in an open loop also those that nobody came to send, and no turn without a
-    schedule.
-    """
-    if cell.rate is not None:
-        judged = judged[~join.later(judged)]
-    return len(judged) + (0 if cell.rate is None else int(cell.measured["kind"].eq(DROPPED).sum()))
 
 
 def _success(judged: pd.DataFrame) -> Proportion:
