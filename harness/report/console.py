@@ -7,7 +7,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import cache, calibration, dispatch, frontier, network, noise, repeated, scorecard, turns, verdict, wording
+from harness.report import (
+    cache,
+    calibration,
+    dispatch,
+    frontier,
+    network,
+    noise,
+    repeated,
+    scorecard,
+    steadiness,
+    turns,
+    verdict,
+    wording,
+)
 from harness.report.circumstances import FrontierPoint
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
@@ -41,7 +54,12 @@ def show(summary: Summary, console: Console) -> None:
         *turns.sentences(summary),
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)
-    for line in (cache.sentence(summary), verdict.client(summary), calibration.sentence(summary.calibration)):
+    for line in (
+        *steadiness.sentences(summary),
+        cache.sentence(summary),
+        verdict.client(summary),
+        calibration.sentence(summary.calibration),
+    ):
         console.print(Text(wording.plain(line), style="dim"), width=WIDTH)
     for finding in summary.findings:
         said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."
