@@ -17,6 +17,7 @@ from harness.report import (
     noise,
     repeated,
     scorecard,
+    steadiness,
     turns,
     verdict,
     wording,
@@ -55,7 +56,12 @@ def show(summary: Summary, console: Console) -> None:
         *turns.sentences(summary),
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)
-    for line in (cache.sentence(summary), verdict.client(summary), calibration.sentence(summary.calibration)):
+    for line in (
+        *steadiness.sentences(summary),
+        cache.sentence(summary),
+        verdict.client(summary),
+        calibration.sentence(summary.calibration),
+    ):
         console.print(Text(wording.plain(line), style="dim"), width=WIDTH)
     for finding in summary.findings:
         said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."
