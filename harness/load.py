@@ -148,7 +148,9 @@ class SearchFor(Section):
 
 def _levels(levels: tuple[N, ...], what: str, info: ValidationInfo) -> tuple[N, ...]:
     """Of a load that may name a search in their place."""
-    if info.data.get("search") is None:
+    if "search" not in info.data:  # it was written, and something in it is wrong: that is told, and is enough
+        return levels
+    if info.data["search"] is None:
         return _rising(levels, what)
     if levels:
         raise mistake("both levels and search", "keep one: the levels to run, or where to look for the largest that holds")

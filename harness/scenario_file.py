@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from harness import bundled, marked_yaml
+from harness import bundled, marked_yaml, remedies
 from harness.errors import HarnessError, nearest
 from harness.load import ReplayLoad
 from harness.marked_yaml import KeyPath, Marked, dotted
@@ -25,6 +25,9 @@ FILE = "scenario.yaml"
 TOLD = 10  # mistakes that fit one screen
 
 _SECRET_KEYS = {"api_key_env", "headers", "base_url", "proxy", "proxy_auth_env", "client_key_password_env"}
+_OF_PYDANTIC = re.compile(r" or instance of \w+| or object to extract fields from|, unable to parse string as an? \w+")
+_NUMBERS = {"float_parsing", "float_type", "int_parsing", "int_type", "int_from_float"}
+_SECTIONS = {"model_type", "model_attributes_type", "dict_type"}
 _ALLOWED = re.compile(r"'([^']+)'")
 
 
@@ -175,7 +178,22 @@ def _told(error: Mapping[str, Any], places: _Places) -> HarnessError:
         case _:
             _, should, rest = error["msg"].partition(" should ")  # the subject ("Input", "String") is not the user's word
             words = rest.replace("tuple", "list").replace("dictionary", "mapping of keys to values")
-            return HarnessError(f"{value}{should}{words}" if should else f"{value}: {error['msg']}", where=where)
+            what = f"{value}{should}{words}" if should else f"{value}: {error['msg']}"
+            return HarnessError(_OF_PYDANTIC.sub("", what), where=where, remedy=_remedy(error, spelled))
+
+
+def _remedy(error: Mapping[str, Any], spelled: KeyPath) -> str | None:
+    """For a value of the wrong kind, how it is written; never one that may be a secret."""
+    key = next((part for part in reversed(spelled) if isinstance(part, str)), "")
+    value = None if _SECRET_KEYS.intersection(spelled) else error["input"]
+    match error["type"]:
+        case kind if kind in _SECTIONS:
+            return remedies.section(key, value, _schema_at(spelled))
+        case "tuple_type" | "list_type":
+            return remedies.listed(key, value, _schema_at(spelled))
+        case kind if kind in _NUMBERS:
+            return remedies.number(key, value)
+    return None
 
 
 def _quoted(value: Any) -> str:
@@ -193,7 +211,12 @@ def _untagged(path: KeyPath) -> KeyPath:
 
 
 def _keys_at(path: KeyPath) -> list[str]:
-    """The keys that the grammar allows in the section at `path`, which has the kinds of what comes in kinds."""
+    """The keys that the grammar allows in the section at `path`."""
+    return list(_schema_at(path).get("properties", {}))
+
+
+def _schema_at(path: KeyPath) -> dict[str, Any]:
+    """What the grammar says of the value at `path`, which has the kinds of what comes in kinds."""
     whole = Scenario.model_json_schema()
     here: dict[str, Any] = whole
     for part in path:
@@ -204,7 +227,7 @@ def _keys_at(path: KeyPath) -> list[str]:
         inner = here.get("properties", {}).get(part, by_pattern)
         section = next((option["$ref"] for option in (inner, *inner.get("anyOf", ())) if "$ref" in option), None)
         here = whole["$defs"][section.rpartition("/")[2]] if section else inner
-    return list(here.get("properties", {}))
+    return here
 
 
 def _missing_files(scenario: Scenario, folder: Path, places: _Places) -> Iterator[HarnessError]:

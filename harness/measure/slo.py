@@ -64,10 +64,8 @@ def parse(text: str, view: View = "service") -> Objective:
         raise HarnessError(f"{metric!r} in {text!r} is no metric", remedy=nearest(metric, METRICS))
     _check_views(metric, views, text)
     statistic = _statistic(metric, words[1:], text)
-    units = _UNITS[metric]
-    if unit not in units:
-        raise HarnessError(f"{unit!r} in {text!r} is no unit of {metric}", remedy=nearest(unit, [key for key in units if key]))
-    bound = Decimal(number) * units[unit]
+    _check_unit(metric, unit, f"{name} {op} {number}", text)
+    bound = Decimal(number) * _UNITS[metric][unit]
     _check_bound(metric, op, bound, text)
     return Objective(metric, views[0] if views else view, statistic, op, float(bound), text.strip())  # type: ignore[arg-type]
 
@@ -108,6 +106,16 @@ def _check_views(metric: str, views: list[str], text: str) -> None:
         raise HarnessError(f"{'.'.join(views)!r} in {text!r} are two views", remedy="write one objective for each")
 
 
+def _check_unit(metric: str, unit: str, bare: str, text: str) -> None:
+    """`bare` is the objective without its unit."""
+    units = _UNITS[metric]
+    named = [key for key in units if key]
+    if not unit and unit not in units:
+        raise HarnessError(f"{text!r} has no unit", remedy=f"give a unit: `{bare} ms`; {nearest('', named)}")
+    if unit not in units:
+        raise HarnessError(f"{unit!r} in {text!r} is no unit of {metric}", remedy=nearest(unit, named))
+
+
 def _check_bound(metric: str, op: str, bound: Decimal, text: str) -> None:
     """An objective that nothing could miss, or nothing meet, is a slip of the pen."""
     direction = ">=" if metric in _AT_LEAST else "<="
@@ -116,3 +124,7 @@ def _check_bound(metric: str, op: str, bound: Decimal, text: str) -> None:
         raise HarnessError(f"{text!r} points the wrong way: {better} {metric} is better", remedy=f"write it with {direction}")
     if metric in RATIOS and bound > 1:
         raise HarnessError(f"{text!r} asks for more than all", remedy="write 92 % or 0.92")
+    always = _ONE if metric == "errors" else Decimal(0) if metric in _AT_LEAST else None
+    if op in ("<=", ">=") and bound == always:
+        sensible = {"errors": "errors <= 1 %", "success": "success >= 92 %"}.get(metric, f"{metric} >= 3")
+        raise HarnessError(f"{text!r} can never be missed", remedy=f"write, for example, `{sensible}`")

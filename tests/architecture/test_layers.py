@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = {  # files that stand beside the layers and belong to one of them
     "scenario_file": "scenario",
     "marked_yaml": "scenario",
+    "remedies": "scenario",
     "bundled": "scenario",
     "base_url": "scenario",
     "credentials": "scenario",

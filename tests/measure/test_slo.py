@@ -50,7 +50,7 @@ def test_every_latency_has_every_statistic(metric: str, statistic: str) -> None:
         ("tftt.p99 <= 1 s", "'tftt'", "did you mean 'ttft'?"),
         ("ttft.p98 <= 1 s", "'p98'", "p95, p99"),
         ("ttft <= 1 s", "ttft <= 1 s", "p50"),
-        ("ttft.p99 <= 800", "ttft.p99 <= 800", "ms"),
+        ("ttft.p99 <= 800", "'ttft.p99 <= 800' has no unit", "give a unit: `ttft.p99 <= 800 ms`"),
         ("ttft.p99 <= 800 sec", "'sec'", "min, ms, s, us"),
         ("ttft.p99 <= 1.2.3 s", "1.2.3", "for example"),
         ("ttft.p99 is fast", "ttft.p99 is fast", "for example"),
@@ -59,6 +59,10 @@ def test_every_latency_has_every_statistic(metric: str, statistic: str) -> None:
         ("usd_per_success >= 1 USD", "usd_per_success >= 1 USD", "<="),
         ("success >= 92", "success >= 92", "%"),
         ("errors <= 101 %", "errors <= 101 %", "%"),
+        ("errors <= 1", "'errors <= 1' can never be missed", "`errors <= 1 %`"),
+        ("errors <= 100 %", "can never be missed", "`errors <= 1 %`"),
+        ("success >= 0", "'success >= 0' can never be missed", "`success >= 92 %`"),
+        ("requests_per_s >= 0", "can never be missed", "`requests_per_s >= 3`"),
         ("scheduled.success >= 92 %", "scheduled", "ttft"),
         ("success.p99 >= 92 %", "'p99'", "success"),
         ("ttft.p50.p99 <= 1 s", "p50.p99", "p50"),
@@ -75,7 +79,13 @@ def test_what_cannot_be_meant(text: str, quoted: str, remedy: str) -> None:
     assert remedy in caught.value.remedy
 
 
-@given(st.integers(0, 100))
+@pytest.mark.parametrize("text", ["errors < 1", "errors <= 99.9 %", "errors <= 0", "success > 0", "usd_per_success <= 0"])
+def test_what_can_be_missed_is_taken(text: str) -> None:
+    """Only an objective that nothing could miss is refused, however odd another is."""
+    assert text == parse(text).text
+
+
+@given(st.integers(1, 100))
 def test_percentages_are_exact(percent: int) -> None:
     """k of 100 meets `success >= k %`, whatever binary makes of k/100."""
     assert parse(f"success >= {percent} %").met(percent / 100)
