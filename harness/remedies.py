@@ -21,7 +21,7 @@ _SECONDS = {
 }
 _UNITS = {
     "_s": ("a number of seconds", _SECONDS),
-    "minutes": ("a number of minutes", {unit: amount / _MINUTE for unit, amount in _SECONDS.items()}),
+    "minutes": ("a number of minutes", {unit: amount / 60 for unit, amount in _SECONDS.items()}),
 }
 
 

@@ -236,6 +236,7 @@ class Worker:
             if self._may_go(port, start, call, exchange):
                 seat.transport(port, self.drain, self._resolver).perform(request, exchange)
         finally:
+            self.in_flight -= 1  # who waits to be decoded has ended
             if exchange.ending is None:
                 exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut while it waited for the declared rate limit")
             rest = (seat, start, exchange, transcript, port.asked, block.cell)
@@ -329,7 +330,6 @@ class Worker:
         if start.endpoint in self._rations:
             self._rations[start.endpoint].settle(done.end, time.monotonic_ns())
         self.ended += 1
-        self.in_flight -= 1
         self._finished.append((start, done.end, done.icl_ns))
         if len(self._finished) >= TOLD_TOGETHER:
             self.tell()
@@ -358,8 +358,8 @@ class Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is in flight, and nothing waits to be sent."""
-        return self.in_flight == 0 and all(turns.is_idle for turns in self._turns)
+        """Nothing is in flight or waits to be decoded, and nothing waits to be sent."""
+        return self.started == self.ended and all(turns.is_idle for turns in self._turns)
 
     # how it is ---------------------------------------------------------------------------------------------------------
 

@@ -247,3 +247,21 @@ def test_a_load_that_does_not_fit_the_data_is_refused(tmp_path: Path, load: str,
     loaded = scenario_file.load(tmp_path, [f"load={load}"])
     with pytest.raises(HarnessError, match=said):
         assembly.check(loaded.scenario, prepare.sampled(loaded))
+
+
+def test_an_answer_that_waits_to_be_decoded_is_not_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So one user has at most one request in flight, and the worker is idle only when all have been decoded."""
+    made = Load(tmp_path, [{"id": "a", "prompt": "x"}])
+    later, put_off = made.worker.drain.later, list[Callable[[], object]]()
+    with monkeypatch.context() as patched:
+        patched.setattr(made.worker.drain, "later", put_off.append)
+        made.worker.open((made.block,))
+        made.until(lambda worker: len(put_off) >= 5)
+        assert made.worker.in_flight <= 1
+        made.worker.close()
+        made.until(lambda worker: worker.in_flight == 0)
+        assert not made.worker.is_idle
+    for work in put_off:
+        later(work)
+    run = made.run(lambda worker: worker.ended > len(put_off))
+    assert {"ok"} == {each.end.kind for each in run.attempts if each.end is not None}
