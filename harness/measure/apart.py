@@ -76,6 +76,11 @@ def _ttft(whole: Sequence[AttemptEnd], quantiles: Mapping[str, float]) -> Iterat
     yield Bounds("mean", float(late.mean()), float(early.mean()), float(late.mean()))
 
 
+def first_most_ns(ends: Iterable[AttemptEnd]) -> int:
+    """How much sooner than it was stamped the first token of any of them can have come."""
+    return max((_first_ns(end) for end in ends), default=0)
+
+
 def _first_ns(end: AttemptEnd) -> int:
     return 0 if end.apart is None or end.apart.first_ns is None else end.apart.first_ns
 

@@ -4,7 +4,7 @@ The rule: latencies are over the whole answers (kind `ok`) that began in a measu
 the measure window, whenever it began.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -17,7 +17,7 @@ from harness.records import AttemptEnd, Block, Phase, load_in_words
 from harness.report import client, evaluated, join, steadiness
 from harness.report.circumstances import Steady
 from harness.report.distribution import Gaps, Measured, exact, pooled, withheld
-from harness.report.figures import PERCENTILES
+from harness.report.figures import PERCENTILES, Bounds
 from harness.report.join import INTENDED, OK, SERVICE, measured
 from harness.report.windows import Windows
 from harness.results import Run
@@ -118,11 +118,25 @@ def _metrics(run: Run, began: pd.DataFrame) -> dict[str, Measured]:
 
 def _known(metrics: dict[str, Measured], ends: list[AttemptEnd]) -> dict[str, Measured]:
     """Without the statistics that chunks which came closer together than we look leave unknown."""
-    why: dict[str, dict[str, str]] = {"icl": {}, "ttft": {}}
-    for metric, statistic, bounds in apart.unsure(ends, PERCENTILES):
-        why[metric][statistic] = f"{_TOO_CLOSE}: it is {bounds.low_ns / 1e6:.2f} to {bounds.high_ns / 1e6:.2f} ms"
-    of = {"icl_s": "icl", "ttft_s": "ttft", "ttft_scheduled_s": "ttft", "ttfo_s": "ttft", "ttfo_scheduled_s": "ttft"}
-    return {name: withheld(each, why[of[name]]) if name in of else each for name, each in metrics.items()}
+    unsure: dict[str, dict[str, Bounds]] = {"icl": {}, "ttft": {}}
+    for metric, statistic, found in apart.unsure(ends, PERCENTILES):
+        unsure[metric][statistic] = (found.low_ns / 1e9, found.high_ns / 1e9)
+    scheduled = _sooner(metrics["ttft_scheduled_s"], unsure["ttft"], apart.first_most_ns(ends) / 1e9)
+    known = {"icl_s": unsure["icl"], "ttft_s": unsure["ttft"], "ttft_scheduled_s": scheduled}
+    of = {name: name.partition("_")[0] for name in known} | {"ttfo_s": "ttft", "ttfo_scheduled_s": "ttft"}
+    return metrics | {name: _between(metrics[name], unsure[metric], known.get(name, {})) for name, metric in of.items()}
+
+
+def _sooner(of: Measured, names: Iterable[str], most_s: float) -> dict[str, Bounds]:
+    """Bounds where each value may be smaller by up to so much: no statistic can be smaller by more."""
+    told = {name: getattr(of.figures, name) for name in names}
+    return {name: (max(0.0, value - most_s), value) for name, value in told.items() if value is not None}
+
+
+def _between(of: Measured, names: Iterable[str], bounds: Mapping[str, Bounds]) -> Measured:
+    """Without these statistics, each with its bounds where they are known."""
+    said = {name: f": it is {low * 1e3:.2f} to {high * 1e3:.2f} ms" for name, (low, high) in bounds.items()}
+    return withheld(of, {name: f"{_TOO_CLOSE}{said.get(name, '')}" for name in names}, bounds)
 
 
 def spread(column: pd.Series, why: str, unsent: int = 0) -> Measured:
@@ -139,7 +153,8 @@ def _chunk_gaps(ends: list[AttemptEnd], successes: int) -> Measured:
 
 def _token_gaps(ends: list[AttemptEnd], successes: int) -> Measured:
     known = [Gaps(pairs, _span_ns(end)) for end in ends if (pairs := token_gaps(end)) is not None]
-    return pooled(known, None, successes - len(known), _why_none(successes, "do not tell the tokens of each chunk"))
+    why = "do not tell the tokens of each chunk" if len(known) < successes else "have no gap: they came in one read"
+    return pooled(known, None, successes - len(known), _why_none(successes, why))
 
 
 def token_gaps(end: AttemptEnd) -> Pairs | None:

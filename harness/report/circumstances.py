@@ -1,4 +1,4 @@
-"""The shape of what summary.json says of the measurement itself: the client, its calibration, the state of the load."""
+"""The shape of what summary.json says of the measurement itself: client, calibration, names, state of the load."""
 
 from typing import Literal
 
@@ -34,6 +34,16 @@ class ClientFigures(msgspec.Struct, frozen=True, kw_only=True):
     late_first_token_ratio: float | None
     tokens_per_chunk: float | None
     reason: dict[str, str] = {}
+
+
+class LookUp(msgspec.Struct, frozen=True, kw_only=True):
+    """A name and the addresses that it had, in the resolver's order; n workers looked it up, once each."""
+
+    host: str
+    port: int
+    addresses: tuple[str, ...]
+    n: int
+    longest_s: float
 
 
 class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,12 +103,17 @@ def _top_s(bucket: int) -> float:
     return one.max_ns / 1e9
 
 
-def withheld(of: Measured, why: Mapping[str, str]) -> Measured:
-    """The same without the statistics that are named there, each with why; one that is not given keeps its own reason."""
+def withheld(of: Measured, why: Mapping[str, str], bounds: Mapping[str, Bounds] | None = None) -> Measured:
+    """The same without the statistics that are named there, each with why; one that is not given keeps its own reason.
+
+    bounds  in seconds, of those of them that are known to lie between two values
+    """
     given = {name: reason for name, reason in why.items() if getattr(of.figures, name) is not None}
-    interval = {name: bounds for name, bounds in of.figures.interval.items() if name not in given}
+    interval = {name: known for name, known in of.figures.interval.items() if name not in given}
+    between = {name: known for name, known in (bounds or {}).items() if name in given}
     reason = {**of.figures.reason, **given}
-    return replace(of, figures=structs.replace(of.figures, interval=interval, reason=reason, **dict.fromkeys(given)))
+    changes = {"interval": interval, "bounds": between, "reason": reason, **dict.fromkeys(given)}
+    return replace(of, figures=structs.replace(of.figures, **changes))
 
 
 def failure_aware(of: Measured, attempted: int) -> LatencyAll:
@@ -169,6 +174,7 @@ def _figures(
         min=histogram.min_ns / 1e9,
         mean=None if unsent else round(histogram.sum_ns / n / 1e9, 9),
         max=None if unsent else (histogram.max_ns if longest_ns is None else longest_ns) / 1e9,
+        bounds={},
         interval={name: bounds for name, q in given.items() if (bounds := interval(q)) is not None},
         reason={name: lacking or _too_few(q, every) for name, q in PERCENTILES.items() if name not in known} | never,
         **{name: _at(histogram, nearest_rank(q, every), longest_ns) for name, q in given.items()},

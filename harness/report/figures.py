@@ -11,7 +11,7 @@ import msgspec
 
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
-from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, SearchFigures, Steady
+from harness.report.circumstances import CalibrationFigures, ClientFigures, LookUp, Noise, Repeated, SearchFigures, Steady
 from harness.report.tries import AnswersTried
 
 SUMMARY_VERSION = 1
@@ -29,6 +29,7 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     missing   whole answers that have no value
     unsent    arrivals that were never sent: no value, and later than every other; `beyond` are the statistics that they reach
     interval  95 % distribution-free interval of each percentile that is given
+    bounds    of a statistic that is not given because it is known no better: it surely lies between them
     """
 
     n: int
@@ -44,6 +45,7 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     p99: float | None = None
     p99_9: float | None = None
     interval: dict[str, Bounds] = {}
+    bounds: dict[str, Bounds] = {}
     reason: dict[str, str] = {}
 
 
@@ -157,7 +159,10 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One service-level objective at one endpoint and level. met is None where the value is not estimable."""
+    """One service-level objective at one endpoint and level. met is None where the value is not estimable.
+
+    reason  why there is no value; where its bounds decide all the same, these
+    """
 
     text: str
     value: float | None
@@ -190,16 +195,6 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     proxy_s: Distribution
     tls_s: Distribution
     reason: dict[str, str] = {}
-
-
-class LookUp(msgspec.Struct, frozen=True, kw_only=True):
-    """A name and the addresses that it had, in the resolver's order; n workers looked it up, once each."""
-
-    host: str
-    port: int
-    addresses: tuple[str, ...]
-    n: int
-    longest_s: float
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.measure import stats
 from harness.measure.slo import LATENCIES, MONEY, RATIOS, Objective
-from harness.report import join
+from harness.report import join, wording
 from harness.report.figures import Distribution, Goodput, LevelFigures, ObjectiveResult, OutputRate, Proportion, Spend
 from harness.report.join import OK
 
@@ -55,14 +55,23 @@ def goodput(rows: pd.DataFrame, bounds_s: Mapping[str, float]) -> Goodput:
 def _result(objective: Objective, level: LevelFigures) -> ObjectiveResult:
     if objective.metric in RATIOS:
         return _share(objective, getattr(level, objective.metric))
+    if objective.metric in LATENCIES:
+        return _of_latency(objective, _latency(objective, level))
     value, reason = _value(objective, level)
     met = None if value is None else objective.met(value)
-    return ObjectiveResult(text=objective.text, value=value, met=False if _is_beyond(objective, level) else met, reason=reason)
+    return ObjectiveResult(text=objective.text, value=value, met=met, reason=reason)
 
 
-def _is_beyond(objective: Objective, level: LevelFigures) -> bool:
-    """Whether the figure is that of an arrival that was never sent: later than any bound."""
-    return objective.metric in LATENCIES and objective.statistic in _latency(objective, level).beyond
+def _of_latency(objective: Objective, figures: Distribution) -> ObjectiveResult:
+    """What lies beyond all that was sent is later than any bound; what has but bounds decides where both agree."""
+    value, reason = _figure(figures, objective.statistic)
+    met = None if value is None else objective.met(value)
+    bounds = figures.bounds.get(str(objective.statistic), ())
+    if len(agreed := {objective.met(bound) for bound in bounds}) == 1:
+        met, reason = agreed.pop(), " to ".join(map(wording.seconds, bounds))
+    if objective.statistic in figures.beyond:
+        met = False
+    return ObjectiveResult(text=objective.text, value=value, met=met, reason=reason)
 
 
 def _latency(objective: Objective, level: LevelFigures) -> Distribution:
@@ -73,8 +82,6 @@ def _latency(objective: Objective, level: LevelFigures) -> Distribution:
 
 def _value(objective: Objective, level: LevelFigures) -> tuple[float | None, str | None]:
     """The figure that the objective is about, or why there is none."""
-    if objective.metric in LATENCIES:
-        return _figure(_latency(objective, level), objective.statistic)
     if objective.metric in MONEY:
         return _money(objective, level.usd)
     if objective.metric == "output_tokens_per_s":

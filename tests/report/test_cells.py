@@ -65,7 +65,8 @@ def test_what_came_closer_than_looks_is_withheld() -> None:
         figures = made.metrics[name].figures
         assert (None, None) == (figures.p50, figures.mean)
         assert "p50" not in figures.interval
-        assert figures.reason["p50"].startswith("chunks come closer together than signoff looks, once a millisecond: it is ")
+        assert figures.reason["p50"].startswith("chunks come closer together than signoff looks, once a millisecond")
+        assert ("p50" in figures.bounds) is (": it is " in figures.reason["p50"]) is not name.startswith("ttfo")
     assert made.metrics["ttft_s"].figures.reason["p99_9"].startswith("needs n >= ")
     e2e, tpot = (made.metrics[name].figures.p50 for name in ("e2e_s", "tpot_s"))
     assert (0.108, 0.002) == pytest.approx((e2e, tpot), rel=0.001)
@@ -82,6 +83,13 @@ def test_all_gaps_unknown_is_no_figure() -> None:
     metrics = cell(handmade.ok(1, tokens=7)).metrics
     assert (0, 4) == (metrics["itl_s"].figures.n, metrics["icl_s"].figures.n)
     assert "all 1 whole answers do not tell the tokens of each chunk" == metrics["itl_s"].figures.reason["p50"]
+
+
+def test_answers_of_one_token_have_no_gap() -> None:
+    """Their tokens are known, and there is nothing between them: that is said, and not that tokens are untold."""
+    one = {"tokens": 1, "last_token_ns": 2_101 * MS, "icl": (), "icl_max_ns": None, "chunks": 1, "window_chunks": 1}
+    itl = cell(*(handmade.ok(number, **one) for number in range(3))).metrics["itl_s"].figures
+    assert (0, 0, "all 3 whole answers have no gap: they came in one read") == (itl.n, itl.missing, itl.reason["p50"])
 
 
 def test_an_answer_that_came_whole_has_an_end_but_no_first_token() -> None:
