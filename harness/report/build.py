@@ -14,7 +14,7 @@ from harness import results
 from harness.errors import HarnessError, InvalidRunError, nearest
 from harness.measure import hlog
 from harness.rates import Rates
-from harness.report import frontier, html, join, scorecard, steadiness, summary
+from harness.report import frontier, html, join, quota, scorecard, steadiness, summary
 from harness.report.cells import Cell, cells
 from harness.report.doubts import doubts
 from harness.report.figures import Summary, encode, rounded
@@ -66,7 +66,8 @@ def measure(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Bui
     if not measured:
         raise InvalidRunError("the plan has no measure phase: nothing to report", where=str(run_dir))
     held = frontier.held(measured, run.manifest.searches)
-    unsteady = steadiness.findings({cell.words: cell.steady for cell in held})
+    limited = {cell.words for cell in held if quota.held_back(cell.measured["quota_wait_s"])}
+    unsteady = steadiness.findings({cell.words: cell.steady for cell in held}, limited)
     run = replace(run, findings=[*run.findings, *unsteady, *frontier.findings(run.manifest.searches)])
     return Built(run_dir, run, frame, measured, rounded(summary.summarise(run, scenario, measured, rates)))
 

@@ -131,7 +131,7 @@ class SteadyPart(msgspec.Struct, frozen=True, kw_only=True):
 class Steady(msgspec.Struct, frozen=True, kw_only=True):
     """One measure window, from the intended arrivals to the ends of their responses.
 
-    steady       None where the window is too short to tell
+    steady       None where the window is too short to tell, and where the load changes by plan, so that nobody looked
     part         where only a part was: what comes after the beginning; None where all of it was, or none
     in_flight    L, the mean number in the system; per_s lambda, arrivals a second; stay_s W, the mean time in the system
     little_gap_ratio  |L - lambda W| / L
@@ -140,6 +140,7 @@ class Steady(msgspec.Struct, frozen=True, kw_only=True):
 
     repetition: int
     steady: bool | None
+    planned: bool = False
     window_s: float
     part: SteadyPart | None
     in_flight: float

@@ -111,7 +111,7 @@ def _stale(ends: list[AttemptEnd]) -> Iterator[Finding]:
             code="stale_retry",
             what=f"{count} of {len(ends)} requests were sent again because an idle connection was closed as they were sent",
             why="a server may close what is idle, so this is no failure; but it may have seen, and billed, the first one too",
-            remedy="none is needed; the server's keep-alive time-out is shorter than the pause between two requests",
+            remedy="nothing has to be done: the server's keep-alive time-out is shorter than the pause between two requests",
         )
 
 
@@ -126,7 +126,7 @@ def _hidden(ends: list[AttemptEnd]) -> Iterator[Finding]:
             what=f"{len(hidden)} of {len(ends)} answers were billed for reasoning tokens that were not streamed, "
             f"{100 * kept / output:.0f} % of all output tokens",
             why="TPOT and tokens/s are of the tokens that arrive; the time of the others is in TTFT, their price in the spend",
-            remedy="none is needed; compare with a model that shows its reasoning by TTFO, e2e and cost",
+            remedy="nothing has to be done; compare with a model that shows its reasoning by TTFO, e2e and cost",
         )
 
 

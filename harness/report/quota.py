@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from harness.quota import Allowance
 from harness.records import AttemptEnd, Block, BlockMark
 from harness.report import wording
@@ -16,6 +18,7 @@ NS = 1_000_000_000
 REFUSED = 429
 WAIT_NS = 1_000_000  # less is no wait but a look at the line
 WINDOW_S = 60.0  # most limits are of a minute
+HELD_RATIO = 0.01  # of the requests: if more of them waited, the quota had a part in the load
 LEAST_S = 1.0  # a rate of less time is no rate
 KINDS = {"requests": "requests", "tokens": "tokens", "input_tokens": "input tokens", "output_tokens": "output tokens"}
 
@@ -75,6 +78,11 @@ def found(attempts: Iterable[Attempt], plan: Sequence[Block], marks: Iterable[tu
     by_endpoint = {block.endpoint: [each for each in sent if each.start.endpoint == block.endpoint] for block in plan}
     told = [_found(name, mine, plan, begun_ns) for name, mine in by_endpoint.items() if mine]
     return [replace(each, waits_s=tuple(sorted(waits_s[each.endpoint]))) for each in told]
+
+
+def held_back(waits_s: pd.Series) -> bool:
+    """Whether more than a few of these requests waited for the declared quota; NaN had none to wait for."""
+    return bool((waits_s.astype(float) > WAIT_NS / NS).mean() > HELD_RATIO)
 
 
 def sentences(endpoints: Iterable[Found]) -> list[str]:

@@ -4,10 +4,12 @@ The rule: requests count from their intended arrival and by the clock of their o
 window's edges count for their part.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from msgspec import structs
 from numpy.typing import NDArray
 
 from harness.measure import stats, steady
@@ -18,19 +20,39 @@ from harness.report.circumstances import Steady, SteadyPart
 from harness.report.figures import Summary
 from harness.report.join import OK
 from harness.report.windows import Span, Windows
-from harness.report.wording import seconds
+from harness.report.wording import joined, seconds
 from harness.results import Run
 
 
 def figures(run: Run, rows: pd.DataFrame, blocks: Sequence[Block]) -> tuple[Steady, ...]:
-    """One for each of these measure blocks, which are of one cell of the report; `rows` are all attempts of that cell."""
+    """One for each of these measure blocks, which are of one cell of the report; `rows` are all attempts of that cell.
+
+    Where the load changes by plan there is no steady state to look for; Little's law is of the window all the same.
+    """
     windows = Windows(run.manifest.plan, run.marks)
     found = [_window(run, rows, block, dict(windows.of_block(block.id))) for block in blocks]
-    return tuple(each for each in found if each is not None)
+    plan = _changes(run.manifest.scenario["load"])
+    return tuple(each if plan is None else _unasked(each, plan) for each in found if each is not None)
 
 
-def findings(steady: Mapping[str, Sequence[Steady]]) -> Iterator[Finding]:
-    """The windows that were surely not steady from their beginning on, by the words for their cell."""
+def _changes(load: Mapping[str, Any]) -> str | None:
+    """By what plan the rate of arrivals changes; None where it is one rate, or nobody's plan."""
+    if load.get("kind") == "replay":
+        return "replay"
+    shape: str = load.get("arrivals", {}).get("shape", {}).get("kind", "flat")
+    return None if shape in ("flat", "soak") else shape
+
+
+def _unasked(found: Steady, plan: str) -> Steady:
+    words = f"window used: all {found.window_s:.1f} s; the load changes by plan ({plan}): a steady state is not looked for"
+    return structs.replace(found, steady=None, planned=True, part=None, words=words)
+
+
+def findings(steady: Mapping[str, Sequence[Steady]], limited: Collection[str] = ()) -> Iterator[Finding]:
+    """The windows that were surely not steady from their beginning on, by the words for their cell.
+
+    limited  those where the declared quota held requests back, so that what grew was our own line
+    """
     unsteady = [f"{cell}: {each.words}" for cell, windows in steady.items() for each in windows if each.steady is False]
     late = [f"{cell}: {each.words}" for cell, windows in steady.items() for each in windows if each.part is not None]
     if unsteady or late:
@@ -38,8 +60,23 @@ def findings(steady: Mapping[str, Sequence[Steady]]) -> Iterator[Finding]:
             code="not_steady",
             what=f"the load was not in a steady state all the time. {'. '.join((*unsteady, *late))}",
             why="figures of such a window are of the time that it happened to last: a longer one would say something else",
-            remedy="lengthen warmup_s past a beginning that differs; what grows to the end is more than the endpoint can hold",
+            remedy=_remedy([cell for cell, windows in steady.items() if any(map(_is_doubtful, windows))], limited),
         )
+
+
+def _is_doubtful(window: Steady) -> bool:
+    return window.steady is False or window.part is not None
+
+
+def _remedy(doubtful: Sequence[str], limited: Collection[str]) -> str:
+    held = [cell for cell in doubtful if cell in limited]
+    said = ["lengthen warmup_s past a beginning that differs"]
+    if len(held) < len(doubtful):
+        said.append("what grows to the end is more than the endpoint can hold")
+    if held:
+        where = "" if held == doubtful else f" at {joined(held)}"
+        said.append(f"requests waited for the declared quota{where}: offer less than `limits` lets through, or raise them")
+    return "; ".join(said)
 
 
 def sentences(summary: Summary) -> Iterator[str]:
@@ -56,7 +93,7 @@ def unknown(summary: Summary) -> Iterator[str]:
     """At every endpoint's peak, what is too short to tell."""
     for name, endpoint in summary.endpoints.items():
         level = endpoint.levels[endpoint.peak]
-        told = [each for each in level.steady if each.steady is None]
+        told = [each for each in level.steady if each.steady is None and not each.planned]
         if told:
             yield f"{name} at {level.words}: whether it was steady is not known, {told[0].words.partition(': ')[2]}."
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import handmade
 import msgspec
+import pandas as pd
 import pytest
 from handmade import MS, PLAN
 
 from harness.quota import Allowance, Quota
 from harness.records import Block, BlockMark, Phase
-from harness.report.quota import FirstRefusal, Found, found, sentences
+from harness.report.quota import FirstRefusal, Found, found, held_back, sentences
 from harness.results import Attempt
 
 MARKS = [
@@ -156,3 +157,18 @@ def test_what_waited_for_the_declared_quota_is_told() -> None:
     assert (2.0, 4.0, 9.0) == found_of.waits_s
     said = "a: 3 requests waited for the declared quota, 4.00 s (median) and up to 9.00 s: "
     assert sentences([found_of])[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "expected"),
+    [
+        ([None] * 100, False),
+        ([0.0005] * 100, False),
+        ([2.0] + [0.0] * 99, False),
+        ([2.0] * 2 + [None] * 98, True),
+        ([], False),
+    ],
+)
+def test_more_than_a_hundredth_that_waited_were_held_back(waits_s: list[float | None], expected: bool) -> None:
+    """A look at the line is no wait, and no quota holds nobody back."""
+    assert expected is held_back(pd.Series(waits_s))

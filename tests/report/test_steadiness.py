@@ -14,7 +14,7 @@ BLOCK = Block(id=1, endpoint="one", level="c20", concurrency=20, phase=Phase.MEA
 OPENED_S = 1_000.0
 
 
-def told(stays_s: np.ndarray) -> steadiness.Steady:
+def told(stays_s: np.ndarray, load: dict[str, object] | None = None) -> steadiness.Steady:
     """Of requests that come four a second, each stays so long and has its first token at half of it."""
     begun_s = OPENED_S + np.arange(len(stays_s)) / 4
     rows = pd.DataFrame(
@@ -32,7 +32,7 @@ def told(stays_s: np.ndarray) -> steadiness.Steady:
         (0, BlockMark(block=1, edge="open", at_ns=int(OPENED_S * 1e9), users=20)),
         (0, BlockMark(block=1, edge="close", at_ns=int((OPENED_S + 500) * 1e9), users=20)),
     ]
-    run = SimpleNamespace(manifest=SimpleNamespace(plan=[BLOCK]), marks=marks)
+    run = SimpleNamespace(manifest=SimpleNamespace(plan=[BLOCK], scenario={"load": load or {}}), marks=marks)
     (found,) = steadiness.figures(run, rows, [BLOCK])  # type: ignore[arg-type]
     return found
 
@@ -67,3 +67,42 @@ def test_a_window_of_nothing_but_a_tail_has_no_absurd_percent() -> None:
     """Where nothing is in flight at the end, how far the beginning lies above it is no share of anything."""
     assert "e+" not in (said := told(np.concatenate((around(10.0, 200), around(2.0, 150)))).words)
     assert max(len(word) for word in said.split()) < 12
+
+
+@pytest.mark.parametrize(
+    ("load", "plan"),
+    [
+        ({"kind": "open", "arrivals": {"shape": {"kind": "ramp"}}}, "ramp"),
+        ({"kind": "open", "arrivals": {"shape": {"kind": "diurnal"}}}, "diurnal"),
+        ({"kind": "replay"}, "replay"),
+    ],
+)
+def test_a_load_that_changes_by_plan_is_not_asked_to_be_steady(load: dict[str, object], plan: str) -> None:
+    """Neither steady nor not, whatever grew, and Little's law is told all the same; nobody is scolded for it."""
+    growing = told(np.linspace(1.0, 60.0, 1_500), load)
+    assert (None, True, None) == (growing.steady, growing.planned, growing.part)
+    assert growing.words.endswith(f"the load changes by plan ({plan}): a steady state is not looked for")
+    assert growing.in_flight > 10
+    assert [] == list(steadiness.findings({"one at 4/s": [growing]}))
+
+
+@pytest.mark.parametrize("shape", ["flat", "soak"])
+def test_a_load_of_one_rate_is_asked(shape: str) -> None:
+    """What grows in it from beginning to end is not steady."""
+    assert told(np.linspace(1.0, 60.0, 1_500), {"kind": "open", "arrivals": {"shape": {"kind": shape}}}).steady is False
+
+
+ENDPOINT = "what grows to the end is more than the endpoint can hold"
+QUOTA = "requests waited for the declared quota"
+
+
+@pytest.mark.parametrize(
+    ("limited", "said", "unsaid"),
+    [((), [ENDPOINT], [QUOTA]), (["a", "b"], [f"{QUOTA}: offer less"], [ENDPOINT]), (["b"], [ENDPOINT, f"{QUOTA} at b: "], [])],
+)
+def test_the_remedy_names_the_quota_where_it_held_requests_back(limited: list[str], said: list[str], unsaid: list[str]) -> None:
+    """The endpoint is blamed only for what it was sent."""
+    growing = told(np.linspace(1.0, 60.0, 1_500))
+    (finding,) = steadiness.findings({"a": [growing], "b": [growing]}, limited)
+    assert all(words in finding.remedy for words in said)
+    assert not any(words in finding.remedy for words in unsaid)
