@@ -18,8 +18,9 @@ from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError
 from harness.loadgen import messages
 from harness.loadgen.schedule import Calls
+from harness.loadgen.unsent import STOPPED
 from harness.loadgen.user import ReplayUser
-from harness.loadgen.worker import STOPPED, Worker
+from harness.loadgen.worker import Worker
 from harness.measure import timing
 from harness.measure.recorder import finished
 from harness.records import AttemptEnd, AttemptStart, Manifest
