@@ -372,7 +372,7 @@ class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
     urls          where each endpoint was called; the scenario has no address for a simulated one
-    trace_sha256  of the trace that a replay follows
+    trace_sha256  of the trace that a replay follows; trace_unanswered: requests of its window that are left out of it
     searches      one for each endpoint where the plan is a search, which grows as it runs
     """
 
@@ -392,6 +392,7 @@ class Manifest(Frozen, frozen=True):
     host: dict[str, Any]
     versions: dict[str, str]
     trace_sha256: str | None = None
+    trace_unanswered: int = 0
     findings: tuple[Finding, ...] = ()
     workers: int = 1
     finished_utc: str | None = None
