@@ -8,8 +8,8 @@ import msgspec
 from harness.health import Health
 from harness.records import Block, Frozen
 
-_NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat")
-HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT = (f"signoff.{name}" for name in _NAMES)
+_NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat", "refused")
+HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT, REFUSED = (f"signoff.{n}" for n in _NAMES)
 
 
 class Hello(Frozen, frozen=True):
@@ -24,6 +24,12 @@ class Setup(Frozen, frozen=True):
     run: str
     index: int
     count: int
+
+
+class Refused(Frozen, frozen=True):
+    """Master to a worker for which there is no seat: it makes no load and leaves."""
+
+    why: str
 
 
 class Ready(Frozen, frozen=True):
