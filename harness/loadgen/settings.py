@@ -57,7 +57,7 @@ def _choose_page(options: argparse.Namespace) -> None:
     if options.page and not options.worker:
         page.password()
         options.headless, options.web_login = False, True
-    elif not (options.headless or options.worker):
+    elif (options.headful or not options.headless) and not options.worker:
         raise HarnessError("Locust's page has no login then", where="--headful", remedy=f"--page, and {page.PASSWORD}")
 
 
