@@ -1,7 +1,7 @@
 """Somebody on the way between master and workers: a relay that says each ZeroMQ message twice, in both directions.
 
-It knows the framing of ZMTP 3 (rfc.zeromq.org/spec/23): a greeting of 64 bytes, then frames of a flag byte, a size of one or eight bytes and
-so many bytes. Commands, as the handshake and pings are, go through once.
+It knows the framing of ZMTP 3 (rfc.zeromq.org/spec/23): a greeting of 64 bytes, then frames of a flag byte, a size of one or
+eight bytes and so many bytes. Commands, as the handshake and pings are, go through once.
 """
 
 import socket

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections import Counter
@@ -147,48 +145,6 @@ def test_the_token_is_in_the_environment_alone(scenario: Path, tmp_path: Path) -
 def token_of(pid: int) -> bytes:
     found = re.search(rb"SIGNOFF_TOKEN=(\w+)", Path(f"/proc/{pid}/environ").read_bytes())
     return b"" if found is None else found.group(1)
-
-
-class Locust:
-    """Bare Locust with our locustfile, started by hand."""
-
-    def __init__(self, folder: Path, name: str, *words: object, **environ: str) -> None:
-        self._log = folder / f"{name}.log"
-        command = [sys.executable, "-m", "locust", "-f", "locustfiles/open_loop.py", "--only-summary", *map(str, words)]
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **environ}
-            )
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def until(self, holds: Any, limit_s: float = 40) -> None:
-        until = time.monotonic() + limit_s
-        while not holds():
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < until, self.log
-            time.sleep(0.02)
-
-    def end(self, limit_s: float = 60) -> int:
-        return self.process.wait(limit_s)
-
-
-@pytest.fixture
-def locust(tmp_path: Path) -> Iterator[Any]:
-    """Start one; at the end of the test none is left."""
-    started: list[Locust] = []
-
-    def start(name: str, *words: object, **environ: str) -> Locust:
-        started.append(Locust(tmp_path, name, *words, **environ))
-        return started[-1]
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.process.kill()
-        each.process.wait()
 
 
 def test_somebody_on_the_way_and_a_worker_too_many(scenario: Path, tmp_path: Path, locust: Any) -> None:
