@@ -14,7 +14,7 @@ from locust.rpc import Message, zmqrpc
 
 from harness.errors import ExitCode
 from harness.loadgen import messages
-from harness.loadgen.seal import TOKEN, Refusal, Seal, Way, finding
+from harness.loadgen.seal import TOKEN, Refusal, Seal, Way, finding, is_knock, new_session
 from harness.records import Finding
 
 log = logging.getLogger(__name__)
@@ -44,15 +44,20 @@ class Door:
 
     def read(self, way: Way, worker: bytes, frame: bytes) -> Message | None:
         """What this frame says; None where it is not to be heard."""
-        content = self.seal.open(way, worker, frame)
+        content = self.unseal(way, worker, frame)
         if content is None:
-            self._note()
             return None
         message = _message(content)
         if message is None or message.node_id.encode() != worker:
             self.refuse(Refusal.UNKNOWN)
             return None
         return message
+
+    def unseal(self, way: Way, worker: bytes, frame: bytes) -> bytes | None:
+        content = self.seal.open(way, worker, frame)
+        if content is None:
+            self._note()
+        return content
 
     def admits(self, message: Message) -> bool:
         """Whether this message is of a worker that has a seat, or takes one by being ready while there are any.
@@ -116,11 +121,25 @@ class _Sealed:
         return self._seal.close(self._way, self.node_id.encode(), self._message.serialize())
 
 
+class _Knock:
+    """What a worker says first, as Locust's socket wants it."""
+
+    def __init__(self, seal: Seal, worker: bytes) -> None:
+        self._seal, self._worker = seal, worker
+
+    def serialize(self) -> bytes:
+        return self._seal.close(Way.KNOCK, self._worker, b"")
+
+
 class Server(zmqrpc.Server):
     """The master's socket."""
 
     door: Door
     socket = _Limited()
+
+    def __init__(self, host: str, port: int) -> None:
+        self.door.seal.session = self.door.seal.session or new_session()
+        super().__init__(host, port)
 
     def send_to_client(self, message: Message) -> None:
         super().send_to_client(_Sealed(self.door.seal, Way.TO_WORKER, message))
@@ -133,7 +152,11 @@ class Server(zmqrpc.Server):
 
     def _heard(self) -> Message | None:
         identity, *frames = self._parts()
-        message = self.door.read(Way.TO_MASTER, identity, frames[0] if len(frames) == 1 else b"")
+        frame = frames[0] if len(frames) == 1 else b""
+        if is_knock(frame):
+            self._welcome(identity, frame)
+            return None
+        message = self.door.read(Way.TO_MASTER, identity, frame)
         if message is None or self.door.admits(message):
             return message
         self._turn_away(message)
@@ -144,6 +167,12 @@ class Server(zmqrpc.Server):
             return list(self.socket.recv_multipart())
         except zmqrpc.zmqerr.ZMQError as broken:
             raise zmqrpc.RPCError("ZMQ network broken") from broken
+
+    def _welcome(self, worker: bytes, frame: bytes) -> None:
+        """No seat is taken yet: it may be an old knock, and who cannot seal for this session comes no further."""
+        if self.door.unseal(Way.KNOCK, worker, frame) is not None:
+            told = msgspec.msgpack.encode(messages.Welcome(self.door.seal.session))
+            self.send_to_client(Message(messages.WELCOME, told, worker.decode()))
 
     def _turn_away(self, message: Message) -> None:
         """A worker of ours for whom there is no seat hears so, and leaves."""
@@ -166,18 +195,29 @@ class Client(zmqrpc.Client):
     def __init__(self, host: str, port: int, identity: str) -> None:
         super().__init__(host, port, identity)
         self._me, self._where, self._calls = identity.encode(), f"{host}:{port}", 0
+        self._held: list[Message] = []
 
     def send(self, message: Message) -> None:
-        self._hint(message)
-        super().send(_Sealed(self.door.seal, Way.TO_MASTER, message))
+        if self.door.seal.session:
+            super().send(_Sealed(self.door.seal, Way.TO_MASTER, message))
+        else:
+            self._held = [message]  # Locust says that it is ready again and again, and nothing else before it is answered
+            super().send(_Knock(self.door.seal, self._me))
+            self._hint()
 
     def recv(self) -> Message:
-        while (message := self._heard()) is None:
-            pass
-        self._calls = -1
+        while (message := self._heard()) is None or message.type == messages.WELCOME:
+            if message is not None:
+                self._enter(msgspec.msgpack.decode(message.data, type=messages.Welcome))
         if message.type == messages.REFUSED:
             _leave(msgspec.msgpack.decode(message.data, type=messages.Refused))
         return message
+
+    def _enter(self, welcome: messages.Welcome) -> None:
+        self.door.seal.session = welcome.session
+        held, self._held = self._held, []
+        for message in held:
+            self.send(message)
 
     def _heard(self) -> Message | None:
         try:
@@ -186,12 +226,11 @@ class Client(zmqrpc.Client):
             raise zmqrpc.RPCError("ZMQ network broken") from broken
         return self.door.read(Way.TO_WORKER, self._me, frame)
 
-    def _hint(self, message: Message) -> None:
+    def _hint(self) -> None:
         """Who knocks with another token gets no answer, and a master that is not there gives none."""
-        if message.type == "client_ready" and self._calls >= 0:
-            self._calls += 1
-            if self._calls == HINT_AFTER:
-                log.warning("no master answers at %s: is it up, and has it the same %s?", self._where, TOKEN)
+        self._calls += 1
+        if self._calls == HINT_AFTER:
+            log.warning("no master answers at %s: is it up, and has it the same %s?", self._where, TOKEN)
 
 
 def is_installed() -> bool:

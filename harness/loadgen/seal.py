@@ -1,12 +1,14 @@
 """The seal on every message between master and workers, Locust's own and ours: who has not the run's token is not heard.
 
 A frame is HMAC-SHA256 (32 bytes), a number (8 bytes) and the message. The seal is over the direction, the worker's identity,
-the number and the message; numbers rise per worker and direction, so that nothing can be said twice. The rule: nothing of a
-frame is read before its seal has been checked. It authenticates and does not encrypt.
+the number and the message; numbers rise per worker and direction, so that nothing can be said twice. What a worker says is
+sealed for one master's session, too, which it asks for by a knock: a token that is used again does not bring back the words of
+an earlier run. The rule: nothing of a frame is read before its seal has been checked. It authenticates and does not encrypt.
 """
 
 import enum
 import hmac
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 
@@ -16,7 +18,7 @@ from harness.records import Finding
 TOKEN = "SIGNOFF_TOKEN"  # noqa: S105 - the variable's name; the token itself is in the environment and nowhere else
 SHORTEST = 32
 MAKE_ONE = f"""export {TOKEN}=$(python -c 'import secrets; print(secrets.token_hex(32))')"""
-_TAG_BYTES, _NUMBER_BYTES = 32, 8
+_TAG_BYTES, _NUMBER_BYTES, _SESSION_BYTES = 32, 8, 16
 
 
 class Way(enum.Enum):
@@ -24,6 +26,7 @@ class Way(enum.Enum):
 
     TO_MASTER = b"w"
     TO_WORKER = b"m"
+    KNOCK = b"k"
 
 
 class Refusal(enum.StrEnum):
@@ -37,10 +40,12 @@ class Refusal(enum.StrEnum):
 class Seal:
     """One end's. It outlives its sockets: numbers go on where a connection is made anew.
 
+    session  the master's own, or what a worker was told by it; empty until then
     refused  how many messages were not heard, by reason
     """
 
     def __init__(self, token: str) -> None:
+        self.session = b""
         self.refused: Counter[Refusal] = Counter()
         self._key = token.encode()
         self._sent = 0
@@ -71,7 +76,17 @@ class Seal:
 
     def _tag(self, way: Way, worker: bytes, rest: bytes) -> bytes:
         """Subtle: with its length before it, no part of an identity can pass for the beginning of a number."""
-        return hmac.digest(self._key, way.value + len(worker).to_bytes(2) + worker + rest, "sha256")
+        session = self.session if way is Way.TO_MASTER else b""
+        return hmac.digest(self._key, way.value + session + len(worker).to_bytes(2) + worker + rest, "sha256")
+
+
+def new_session() -> bytes:
+    return secrets.token_bytes(_SESSION_BYTES)
+
+
+def is_knock(frame: bytes) -> bool:
+    """A knock is empty, which no message is."""
+    return len(frame) == _TAG_BYTES + _NUMBER_BYTES
 
 
 def check(token: str) -> str:

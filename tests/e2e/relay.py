@@ -1,4 +1,4 @@
-"""Somebody on the way between master and workers: a relay that says each ZeroMQ message twice, in both directions.
+"""Somebody on the way between master and workers: a relay that says each ZeroMQ message twice, and a lie, in both directions.
 
 It knows the framing of ZMTP 3 (rfc.zeromq.org/spec/23): a greeting of 64 bytes, then frames of a flag byte, a size of one or
 eight bytes and so many bytes. Commands, as the handshake and pings are, go through once.
@@ -16,8 +16,9 @@ MORE, LONG, COMMAND = 1, 2, 4
 class Relay:
     """`said` are the messages that went through, from workers and from the master, each once."""
 
-    def __init__(self, listening: socket.socket, master: int) -> None:
+    def __init__(self, listening: socket.socket, master: int, lie: bytes) -> None:
         self._listening, self._master = listening, master
+        self._lie = bytes((0, len(lie))) + lie
         self.said: list[bytes] = []
         self._ends = [listening]
         self._threads: list[threading.Thread] = []
@@ -51,10 +52,10 @@ class Relay:
                 other.sendall(_read(one, 1))
             while True:
                 flags, frame, body = _frame(one)
-                twice = not flags & COMMAND
+                is_message = not flags & COMMAND
                 assert not flags & MORE, "what DEALER and ROUTER say to each other here has one part"
-                other.sendall(frame * (1 + twice))
-                if twice:
+                other.sendall(frame + self._lie + frame if is_message else frame)
+                if is_message:
                     self.said.append(body)
         for end in (one, other):
             with suppress(OSError):
@@ -79,10 +80,10 @@ def _read(end: socket.socket, size: int) -> bytes:
 
 
 @contextmanager
-def saying_twice(master: int) -> Iterator[tuple[int, Relay]]:
-    """(port for workers, relay) before the master's port."""
+def saying_twice(master: int, lie: bytes) -> Iterator[tuple[int, Relay]]:
+    """(port for workers, relay) before the master's port. The lie is shorter than 256 bytes."""
     listening = socket.create_server(("127.0.0.1", 0))
-    relay = Relay(listening, master)
+    relay = Relay(listening, master, lie)
     serving = threading.Thread(target=relay.serve, daemon=True)
     serving.start()
     try:

@@ -21,7 +21,7 @@ from running import Running, running
 
 from harness import results
 from harness.loadgen import messages
-from harness.loadgen.seal import TOKEN
+from harness.loadgen.seal import TOKEN, Seal, Way, new_session
 
 SCENARIO = """
 name: strangers
@@ -148,14 +148,14 @@ def token_of(pid: int) -> bytes:
 
 
 def test_somebody_on_the_way_and_a_worker_too_many(scenario: Path, tmp_path: Path, locust: Any) -> None:
-    """Each message is said twice on its way, and a third worker comes: the run is whole, and all of it is in the findings.
+    """Each message is said twice on its way, with a lie between, and a third worker comes: all is whole, and in the findings.
 
     What went over the wire, the options that the master sends among it, holds no secret.
     """
     port, shared = free_port(), {TOKEN: "CANARY-token" * 4}
     master = locust("master", "--master", "--expect-workers", 2, "--master-bind-port", port,
                     "--scenario", scenario, "--out", tmp_path / "runs", **shared)  # fmt: skip
-    with saying_twice(port) as (way, relay):
+    with saying_twice(port, said("quit", None)) as (way, relay):
         workers = [locust(f"worker{n}", "--worker", "--master-port", way, **shared) for n in range(2)]
         journal = tmp_path / "runs" / "latest" / "journal-000.jsonl"
         master.until(lambda: journal.exists() and '"t":"end"' in journal.read_text())
@@ -169,17 +169,23 @@ def test_somebody_on_the_way_and_a_worker_too_many(scenario: Path, tmp_path: Pat
     assert 90 == len(kept.attempts), "20 a second for four and a half"
     assert ["1 more worker came: all 2 seats of this run are taken"] == what(kept, "late_worker")
     found = sorted(re.sub(r"\d+", "N", each) for each in what(kept, "stranger_refused"))
-    assert [f"{who} refused N messages: N replayed" for who in ("the master", "worker N", "worker N")] == found
+    assert [f"{who} refused N messages: N bad seal, N replayed" for who in ("the master", "worker N", "worker N")] == found
     assert any(b"parsed_options" in each for each in relay.said)
     assert [] == [each for each in relay.said if b"CANARY" in each]
 
 
 def test_another_token_is_no_token(scenario: Path, tmp_path: Path, locust: Any) -> None:
-    """A worker with another token does not come in, says what may be wrong, and does not take anybody's place."""
+    """A worker with another token, and one that says what it said in another session, take nobody's place."""
     port, shared = free_port(), {TOKEN: "a" * 40}
     master = locust("master", "--master", "--master-bind-port", port, "--scenario", scenario, "--out", tmp_path, **shared)
     wrong = locust("wrong", "--worker", "--master-port", port, **{TOKEN: "b" * 40})
     wrong.until(lambda: f"has it the same {TOKEN}?" in wrong.log)
+    earlier = Seal("a" * 40)
+    earlier.session = new_session()
+    with stranger(port) as peer:
+        peer.send(earlier.close(Way.KNOCK, b"rogue", b""))
+        peer.send(earlier.close(Way.TO_MASTER, b"rogue", said("client_ready", VERSION)))
+        assert 1 == peer.poll(5000), "a knock is answered"
     right = locust("right", "--worker", "--master-port", port, **shared)
     assert [0, 0] == [each.end() for each in (master, right)], master.log
     kept = results.read_run((tmp_path / "latest").resolve())

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import HarnessError
-from harness.loadgen.seal import MAKE_ONE, SHORTEST, Refusal, Seal, Way, check, finding
+from harness.loadgen.seal import MAKE_ONE, SHORTEST, Refusal, Seal, Way, check, finding, is_knock, new_session
 
 TOKEN, WORKER, MESSAGE = "t" * 64, b"host_1", b"\x93\xa5hello\xc0\xa6host_1"
 
@@ -90,6 +90,19 @@ def test_workers_have_numbers_of_their_own() -> None:
         assert b"x" == master.open(Way.TO_MASTER, b"one", one.close(Way.TO_MASTER, b"one", b"x"))
     assert master.open(Way.TO_MASTER, b"two", b"\0" * 32 + b"\xff" * 8) is None
     assert b"y" == master.open(Way.TO_MASTER, b"two", two.close(Way.TO_MASTER, b"two", b"y"))
+
+
+def test_a_token_that_is_used_again_brings_nothing_back() -> None:
+    """What a worker said in one session is a bad seal in the next, though it has not been heard there; a knock is for all."""
+    ends = [Seal(TOKEN) for _ in range(3)]
+    worker, first, second = ends
+    worker.session = first.session = new_session()
+    second.session = new_session()
+    frame, knock = worker.close(Way.TO_MASTER, WORKER, MESSAGE), worker.close(Way.KNOCK, WORKER, b"")
+    assert [MESSAGE, None] == [end.open(Way.TO_MASTER, WORKER, frame) for end in (first, second)]
+    assert [b"", b""] == [end.open(Way.KNOCK, WORKER, knock) for end in (first, second)]
+    assert (True, False) == (is_knock(knock), is_knock(frame))
+    assert first.open(Way.TO_MASTER, WORKER, knock) is None
 
 
 def test_the_finding_counts_by_reason() -> None:
