@@ -7,6 +7,7 @@ import functools
 import hmac
 import os
 import secrets
+import socket
 from typing import Any
 
 import gevent
@@ -37,6 +38,16 @@ def password() -> str:
         what = f"Locust's page needs a password of {SHORTEST} characters or more"
         raise HarnessError(what, where="--page", remedy=f"set the environment variable {PASSWORD}")
     return given
+
+
+@functools.cache
+def check_free(host: str, port: int) -> None:
+    """Once, before there is a run: a page that cannot be served would only be missed."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as failed:
+        what = f"cannot serve Locust's page on {host}:{port}: {failed}"
+        raise HarnessError(what, where="--web-port", remedy="give another port") from failed
 
 
 def close_to_strangers(environment: Any, conductor: Conductor) -> None:

@@ -56,6 +56,7 @@ def _check_locustfile(given: str) -> None:
 def _choose_page(options: argparse.Namespace) -> None:
     if options.page and not options.worker:
         page.password()
+        page.check_free(options.web_host.replace("*", ""), options.web_port)
         options.headless, options.web_login = False, True
     elif (options.headful or not options.headless) and not options.worker:
         raise HarnessError("Locust's page has no login then", where="--headful", remedy=f"--page, and {page.PASSWORD}")

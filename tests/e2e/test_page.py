@@ -138,3 +138,13 @@ def test_no_page_unless_asked_for(tmp_path: Path, locust: Callable[..., Locust])
     assert set() == listening(port)
     run.process.send_signal(signal.SIGINT)
     assert 130 == run.end(20), run.log
+
+
+def test_a_taken_port(tmp_path: Path, locust: Callable[..., Locust]) -> None:
+    """A page that cannot be served is a mistake before there is a run: exit 2, and no run directory."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        words = ["--scenario", "claims_triage", "--out", tmp_path / "runs", "--page", "--web-port", taken.getsockname()[1]]
+        run = locust("taken", *words, SIGNOFF_PAGE_PASSWORD=PASSWORD)
+        assert 2 == run.end(20), run.log
+    assert "cannot serve Locust's page on 127.0.0.1" in run.log
+    assert not (tmp_path / "runs").exists()
