@@ -84,7 +84,7 @@ class Door:
 
     @property
     def why_late(self) -> str:
-        return f"all {self._seats} seats of this run are taken"
+        return f"all seats of this run are taken ({self._seats})"
 
 
 def _message(content: bytes) -> Message | None:

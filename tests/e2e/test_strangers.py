@@ -161,13 +161,13 @@ def test_somebody_on_the_way_and_a_worker_too_many(scenario: Path, tmp_path: Pat
         master.until(lambda: journal.exists() and '"t":"end"' in journal.read_text())
         late = locust("late", "--worker", "--master-port", port, **shared)
         assert 2 == late.end(20), late.log
-        assert "turned this worker away: all 2 seats of this run are taken" in late.log
+        assert "turned this worker away: all seats of this run are taken (2)" in late.log
         assert [0, 0, 0] == [each.end() for each in (master, *workers)], master.log
     kept = results.read_run((tmp_path / "runs" / "latest").resolve())
     assert "complete" == kept.manifest.state
     assert {"ok"} == {each.end and each.end.kind for each in kept.attempts}
     assert 90 == len(kept.attempts), "20 a second for four and a half"
-    assert ["1 more worker came: all 2 seats of this run are taken"] == what(kept, "late_worker")
+    assert ["1 more worker came: all seats of this run are taken (2)"] == what(kept, "late_worker")
     found = sorted(re.sub(r"\d+", "N", each) for each in what(kept, "stranger_refused"))
     assert [f"{who} refused N messages: N bad seal, N replayed" for who in ("the master", "worker N", "worker N")] == found
     assert any(b"parsed_options" in each for each in relay.said)
