@@ -384,11 +384,11 @@ class Worker:
         except StorageError as failed:
             self._stop_storing(failed)
 
-    def finish(self) -> list[Finding]:
-        """Everything has ended: write the findings of this process and close its files."""
+    def finish(self, noticed: Iterable[Finding] = ()) -> list[Finding]:
+        """Everything has ended: write the findings of this process, and what else was noticed in it, and close its files."""
         self.drain.run_backlog()
         self.tell()
-        found = findings(self.drain)
+        found = [*findings(self.drain), *noticed]
         for finding in found:
             self._write(self._journal, finding)
         self.sync()
