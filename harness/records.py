@@ -20,9 +20,7 @@ SCHEMA_VERSION = 1
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of the records that are written to files: fields at their default are left out. Plain data is in no cycle, and
-    thousands that live for a second need not be walked by the garbage collector, which stops all reading.
-    """
+    """Base of what is written to files: fields at their default are left out. The garbage collector need not walk it."""
 
 
 class Message(Frozen, frozen=True):
@@ -374,7 +372,7 @@ class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
     urls          where each endpoint was called; the scenario has no address for a simulated one
-    trace_sha256  of the trace that a replay follows
+    trace_sha256  of the trace that a replay follows; trace_unanswered: requests of its window that are left out of it
     searches      one for each endpoint where the plan is a search, which grows as it runs
     """
 
@@ -394,6 +392,7 @@ class Manifest(Frozen, frozen=True):
     host: dict[str, Any]
     versions: dict[str, str]
     trace_sha256: str | None = None
+    trace_unanswered: int = 0
     findings: tuple[Finding, ...] = ()
     workers: int = 1
     finished_utc: str | None = None

@@ -16,13 +16,14 @@ from locust.runners import WorkerRunner
 from harness import results
 from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError
-from harness.loadgen import messages
+from harness.loadgen import door, messages
 from harness.loadgen.schedule import Calls
+from harness.loadgen.unsent import STOPPED
 from harness.loadgen.user import ReplayUser
-from harness.loadgen.worker import STOPPED, Worker
+from harness.loadgen.worker import Worker
 from harness.measure import timing
 from harness.measure.recorder import finished
-from harness.records import AttemptEnd, AttemptStart, Manifest
+from harness.records import AttemptEnd, AttemptStart, Finding, Manifest
 
 log = logging.getLogger(__name__)
 REPORT_S = 1.0
@@ -112,7 +113,7 @@ class Member:
 
     def _finish(self, _: messages.Order) -> None:
         worker = self._at_work
-        findings = worker.finish()
+        findings = worker.finish(self._refused)
         self._report()
         invalid = tuple(finding.code for finding in findings if finding.invalid)
         self._say(messages.BYE, messages.Bye(self._index, worker.started, worker.ended, invalid))
@@ -131,7 +132,7 @@ class Member:
         worker.cut(at_limit=False)
         gevent.sleep(0.1)  # the cut exchanges' users put their end lines into the queue
         if not worker.closed:
-            worker.finish()
+            worker.finish(self._refused)
         os._exit(ExitCode.INVALID)  # Locust's own way out would wait for the master
 
     def _tell_locust(self, start: AttemptStart, end: AttemptEnd) -> None:
@@ -177,6 +178,10 @@ class Member:
             health=health,
         )
         self._say(messages.INTERVAL, interval)
+
+    @property
+    def _refused(self) -> list[Finding]:
+        return door.findings(self._runner, f"worker {self._index}")
 
     @property
     def _at_work(self) -> Worker:

@@ -337,7 +337,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """`peak` is the highest of the endpoints' own peaks.
 
     verdict  `VALID`, or `INVALID(...)` with the codes of the findings that say so
-    quotas   what the load met of rate limits, in sentences
+    quotas   what the load met of rate limits, in sentences; `reused` the same of requests that were to repeat
     covers_s from the first measure window to the end of the last; `variation` says what that cannot show, if anything
     noise    of a run that asked one endpoint as two
     """
@@ -360,6 +360,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[LookUp, ...]
     calibration: CalibrationFigures
     quotas: tuple[str, ...]
+    reused: tuple[str, ...] = ()
     covers_s: float
     variation: str | None
     noise: Noise | None
