@@ -16,6 +16,7 @@ from locust import events
 
 from harness import assembly, results, scenario_file
 from harness.errors import HarnessError
+from harness.load import Load
 from harness.loadgen import settings
 from harness.loadgen.conductor import Conductor, Progress
 from harness.loadgen.exporter import Exporter, RunInfo
@@ -47,16 +48,28 @@ def add_options(parser: Any) -> None:
     settings.close(parser)
 
 
-def find_run(options: Any) -> Path:
-    """The prepared run directory, or a new one for `--scenario`."""
+def find_run(options: Any, *, is_open: bool) -> Path:
+    """The prepared run directory, or a new one for `--scenario`. `is_open`: of the locustfile that was started."""
     if options.run_dir:
-        return Path(options.run_dir)
+        run = Path(options.run_dir)
+        _check_kind(Scenario.model_validate(results.read_manifest(run).scenario).load, "--run-dir", is_open=is_open)
+        return run
     if not options.scenario:
         raise HarnessError("nothing to run", where="--scenario", remedy="--scenario FOLDER, or use `signoff run`")
-    opened = assembly.open_run(scenario_file.load(options.scenario), Path(options.out), datetime.now(UTC))
+    loaded = scenario_file.load(options.scenario)
+    _check_kind(loaded.scenario.load, "--scenario", is_open=is_open)
+    opened = assembly.open_run(loaded, Path(options.out), datetime.now(UTC))
     events.quit.add_listener(lambda **_: opened.close())
     events.quit.add_listener(lambda **_: print(f"{opened.run}\n  next: signoff score {opened.run}"))  # noqa: T201
     return opened.run
+
+
+def _check_kind(load: Load, where: str, *, is_open: bool) -> None:
+    """The users of one locustfile are not named as those of the other, in Locust's own table too."""
+    if load.is_open is not is_open:
+        mine, other = ("open_loop.py", "closed_loop.py") if load.is_open else ("closed_loop.py", "open_loop.py")
+        what = f"load.kind is {load.kind!r}, and {other} makes no such load"
+        raise HarnessError(what, where=where, remedy=f"locust -f locustfiles/{mine} ...")
 
 
 def begin(conductor: Conductor, run: Path, metrics: str) -> None:

@@ -6,6 +6,7 @@
 `signoff run` starts this very file for a scenario whose `load.kind` is `open`.
 """
 
+from functools import partial
 from typing import Any
 
 from locust import events
@@ -31,4 +32,4 @@ def options(parser: Any) -> None:
 
 @events.init.add_listener
 def join(environment: Any, runner: Any, **_: Any) -> None:
-    cluster.join(environment, runner, find_run, begin)
+    cluster.join(environment, runner, partial(find_run, is_open=True), begin)

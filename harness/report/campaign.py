@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ CAMPAIGN_VERSION = 1
 JSON, HTML = "campaign.json", "campaign.html"
 _WHOLE = {"complete", "degraded", "failed_storage"}  # the last two are INVALID by their findings
 _MOST_DIFFERENCES = 5
+_MOST_CHARACTERS, _BEFORE = 30, 10  # of a value
+_LACKING = object()
 
 
 class CampaignRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +176,7 @@ def _check(paths: Sequence[Path], manifests: Sequence[Manifest]) -> None:
 
 
 def _check_same(first: Manifest, other: Manifest) -> None:
-    which = f"{other.run_id} and {first.run_id}"
+    which = f"{first.run_id} and {other.run_id}"
     if other.scenario_sha256 != first.scenario_sha256:
         apart = list(differences(first.scenario, other.scenario))
         more = f", and {len(apart) - _MOST_DIFFERENCES} more" if len(apart) > _MOST_DIFFERENCES else ""
@@ -186,17 +189,27 @@ def _check_same(first: Manifest, other: Manifest) -> None:
 
 
 def differences(first: Any, other: Any, path: str = "") -> Iterator[str]:
-    """`load.measure_s: 8 and 60` for each key that is not the same."""
+    """`load.measure_s: 8 and 60` for each key that is not the same; a section that one of them lacks is named and not shown."""
     if isinstance(first, dict) and isinstance(other, dict):
         for key in dict.fromkeys([*first, *other]):
-            yield from differences(first.get(key), other.get(key), f"{path}.{key}".removeprefix("."))
+            yield from differences(first.get(key, _LACKING), other.get(key, _LACKING), f"{path}.{key}".removeprefix("."))
     elif first != other:
-        yield f"{path}: {_short(first)} and {_short(other)}"
+        same = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(_text(first), _text(other), strict=False)))
+        yield f"{path}: {_short(first, same)} and {_short(other, same)}"
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _text(value: Any) -> str:
+    if value is _LACKING:
+        return "not given"
+    return f"given ({', '.join(value)})" if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)
+
+
+def _short(value: Any, same: int) -> str:
+    """From a little before the place where two long values part."""
+    text = _text(value)
+    begin = same - _BEFORE if same > _BEFORE and len(text) > _MOST_CHARACTERS else 0
+    end = begin + _MOST_CHARACTERS
+    return f"{'...' if begin else ''}{text[begin:end]}{'...' if end < len(text) else ''}"
 
 
 def _differs(used: Sequence[Manifest], *, is_repriced: bool) -> Iterator[str]:

@@ -135,10 +135,10 @@ def test_an_invalid_run_is_listed_and_left_out(runs: list[Path], tmp_path: Path)
     [
         ({"state": "running"}, "not a whole run: other is running"),
         ({"state": "interrupted"}, "not a whole run: other is interrupted"),
-        ({"dataset": {"sha256": "2" * 64}}, "other and run0 asked two data sets: sha256 111111111111 and 222222222222"),
+        ({"dataset": {"sha256": "2" * 64}}, "run0 and other asked two data sets: sha256 111111111111 and 222222222222"),
         (
             {"scenario_sha256": "2" * 64, "scenario": {"name": "fabricated", "load": {"levels": [8]}}},
-            "other and run0 are of two scenarios: endpoints",
+            "run0 and other are of two scenarios: endpoints",
         ),
     ],
 )
@@ -153,7 +153,23 @@ def test_what_does_not_go_together_is_refused(runs: list[Path], tmp_path: Path, 
 def test_differences_are_named_by_their_key() -> None:
     """Only what differs, with both values."""
     first, other = {"load": {"levels": [1], "seed": 1}}, {"load": {"levels": [2], "seed": 1}, "slo": []}
-    assert ["load.levels: [1] and [2]", "slo: null and []"] == list(campaign.differences(first, other))
+    assert ["load.levels: [1] and [2]", "slo: not given and []"] == list(campaign.differences(first, other))
+
+
+def test_long_values_are_shown_where_they_part() -> None:
+    """The beginning that they share says nothing; of a section that one lacks, and of a new kind of load, the keys do."""
+    first = {"system": "x" * 50 + " in one word, please, and no more of it", "load": {"kind": "closed"}, "prompt": "a" * 40}
+    other = {
+        "system": "x" * 50 + " in two words",
+        "load": {"kind": "open", "arrivals": {"shape": {"kind": "ramp"}}},
+        "prompt": "b",
+    }
+    assert [
+        'system: ...xxxxxx in one word, please, an... and ...xxxxxx in two words"',
+        'load.kind: "closed" and "open"',
+        "load.arrivals: not given and given (shape)",
+        'prompt: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaa... and "b"',
+    ] == list(campaign.differences(first, other))
 
 
 def test_the_same_run_twice_is_refused(runs: list[Path], tmp_path: Path) -> None:
