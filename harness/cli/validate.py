@@ -177,9 +177,15 @@ def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
         asked = f"{once['examples']:,} examples once x {endpoints} endpoints x {planned['repetitions']} repetitions"
         again = f"{planned['levels'][0]} at once, up to {once['attempts_most']} attempts each"
         return f"evaluation: {asked}, {planned['design']}, {again}; `signoff estimate` says how long"
-    levels = f"{len(planned['levels'])} levels ({', '.join(f'{level:g}' for level in planned['levels'])} {planned['unit']})"
-    cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
+    loads = f"({', '.join(f'{level:g}' for level in planned['levels'])} {planned['unit']})"
+    parts = [_counted(endpoints, "endpoint"), f"{_counted(len(planned['levels']), 'level')} {loads}"]
+    parts.append(_counted(planned["repetitions"], "repetition"))
+    cells = f"{_counted(planned['cells'], 'cell')} = {' x '.join(parts)}"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _message_line(message: dict[str, str]) -> str:

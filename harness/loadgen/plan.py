@@ -60,6 +60,9 @@ class Fixed:
         """Nothing to note: what was not played has no attempts."""
 
 
+_TOLD_APART = 1.01  # loads of which four digits differ
+
+
 class Level(NamedTuple):
     """What one level is: its name, how long it is measured, and its load."""
 
@@ -183,7 +186,9 @@ def closed(users: int, measure_s: float) -> Level:
 
 
 def opened(load: OpenLoad, rate: float, measure_s: float) -> Level:
-    return Level(f"{rate:g}rps", measure_s, load.users, rate)
+    """Its name has as many digits as are printed; but steps of a search, or levels of one, may be nearer together than that."""
+    is_searched = load.search is not None and load.search.ratio >= _TOLD_APART
+    return Level(f"{rate:.4g}rps" if is_searched else f"{rate:g}rps", measure_s, load.users, rate)
 
 
 def trace_s(load: ReplayLoad, traced: Sequence[Traced]) -> float:

@@ -53,6 +53,9 @@ def sentence(held: CalibrationFigures) -> str:
         return f"Not calibrated: {_RUN_IT}."
     if held.state == "unreadable":
         return f"Not calibrated, {held.doubts[0]}: {_RUN_IT}."
+    if held.failed:
+        said = f"Calibration of {str(held.created_utc)[:10]} failed: it was not within its tolerance at {held.users} users"
+        return f"{said}, so nothing is said of this run. {_RUN_IT.capitalize()} again."
     room = f" Headroom {held.headroom:.1f}." if held.headroom is not None else ""
     doubts = f" But {'; '.join(held.doubts)}: {_RUN_IT} again." if held.doubts else ""
     known = [name for name in ("TTFT", "ICL") if getattr(held, f"{name.lower()}_p50_error_s") is not None] or ["e2e"]
@@ -89,6 +92,7 @@ def _held_against(run: Run, found: Calibration) -> CalibrationFigures:
     return CalibrationFigures(
         state="doubtful" if doubts else "fresh",
         doubts=tuple(doubts),
+        failed=not level.is_measured,
         created_utc=found.created_utc,
         users=level.users,
         ttft_p50_error_s=level.ttft.p50_error_s,

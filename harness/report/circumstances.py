@@ -50,6 +50,7 @@ class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What a machine was known to measure, held against the run's highest level.
 
     state         `none`: there was no calibration; `unreadable`: a file that is none; `fresh`; `doubtful`: see `doubts`
+    failed        it was not within its tolerance at the level that is quoted
     users         the level of the calibration that is quoted: the lowest that is not below the run's, else its highest
     *_error_s     ours minus the truth there
     ceiling_per_s chunks that one load process can take in a second; at_least where something else was the limit
@@ -60,6 +61,7 @@ class CalibrationFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     state: Literal["none", "unreadable", "fresh", "doubtful"]
     doubts: tuple[str, ...] = ()
+    failed: bool = False
     created_utc: str | None = None
     users: int | None = None
     ttft_p50_error_s: float | None = None

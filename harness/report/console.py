@@ -58,6 +58,7 @@ def show(summary: Summary, console: Console) -> None:
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)
     for line in (
+        *verdict.ungraded(summary),
         *steadiness.sentences(summary),
         cache.sentence(summary),
         verdict.client(summary),
@@ -65,7 +66,8 @@ def show(summary: Summary, console: Console) -> None:
     ):
         console.print(Text(wording.plain(line), style="dim"), width=WIDTH)
     for finding in summary.findings:
-        said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."
+        what = "" if finding.invalid else f" {finding.what}."  # the verdict has said it
+        said = f"{finding.code}:{what} {finding.why}. {finding.remedy}."
         console.print(Text(wording.plain(said), style="yellow"), width=WIDTH)
 
 

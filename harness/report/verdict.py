@@ -84,14 +84,18 @@ def client(summary: Summary) -> str:
     return f"Load processes, at worst: CPU {cpu} (busiest second {busiest}), {lags}, {late} of chunks read together late."
 
 
+def ungraded(summary: Summary) -> list[str]:
+    """What success is where nothing says what is right."""
+    return [] if summary.scorer else ["No scorer is set: `success` says that an answer came whole, not that it is right."]
+
+
 def unproven(summary: Summary) -> list[str]:
     """What a reader might take for shown and is not, at every endpoint's peak."""
     lines = [line for name, endpoint in summary.endpoints.items() for line in _unproven_at(name, endpoint)]
     lines += steadiness.unknown(summary)
     if summary.repetitions == 1:
         lines.append("Every level ran once: no interval here holds the difference between one run and the next.")
-    if summary.scorer is None:
-        lines.append("No scorer is set: `success` says that an answer came whole, not that it is right.")
+    lines += ungraded(summary)
     if summary.torn_lines:
         lines.append(f"{summary.torn_lines} journal lines could not be read back; what they said is missing from every figure.")
     return lines

@@ -32,6 +32,13 @@ def test_a_valid_scenario_is_described(
 EVALUATION = "{kind: evaluation, users: 3, attempts_most: 4, repetitions: 2}"
 
 
+def test_one_of_each_is_not_spoken_of_as_several(scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    """One cell is one endpoint, one level and one repetition."""
+    changes = ("--set", "endpoints={only: {model: m, simulated: {}}}", "--set", "load={levels: [2]}")
+    assert 0 == signoff("validate", str(scenario), *changes)
+    assert "1 cell = 1 endpoint x 1 level (2 users) x 1 repetition, interleaved: " in capsys.readouterr().out
+
+
 def test_an_evaluation_says_how_much_it_asks(scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     """Examples, endpoints and repetitions; how long it takes nobody knows beforehand."""
     assert 0 == signoff("validate", str(scenario), "--set", f"load={EVALUATION}")

@@ -2,9 +2,11 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.load import OpenLoad
 from harness.loadgen import plan, schedule
 from harness.records import Phase
 from harness.scenario import Scenario
@@ -89,3 +91,16 @@ def test_a_replay_is_over_before_its_block(at: list[int], speed: float, warmup_s
     for due, block in ((found, hot), (list(itertools.islice(schedule.due(replay.load, warm, traced), 1_000)), warm)):
         assert sorted(due) == due
         assert all(0 <= at_s < block.seconds for at_s in due)
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        ({"levels": [23.7841]}, "23.7841rps"),
+        ({"search": {"begin": 1, "most": 64}}, "23.78rps"),
+        ({"search": {"begin": 1, "most": 64, "ratio": 1.001}}, "23.7841rps"),
+    ],
+)
+def test_a_rate_that_was_searched_has_the_digits_that_are_printed(load: dict[str, object], expected: str) -> None:
+    """But one that somebody wrote is called as it was written, and no two steps of a search are called the same."""
+    assert expected == plan.opened(OpenLoad.model_validate({"kind": "open", **load}), 23.7841, 1.0).name

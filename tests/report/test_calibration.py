@@ -113,16 +113,23 @@ def test_a_calibration_that_speaks_for_the_run_gives_error_and_headroom(tmp_path
         (made(versions={**VERSIONS, "locust": "1.0"}), "it was made with other versions (locust 1.0 then, 2.0 now)"),
         (made(level(1, 100.0)), "it was made for 1 users, and one load process of this run had 2"),
         (made(level(2, 0.5)), "it was made for 0.500 chunks/s, and one load process of this run took more"),
-        (made(level(2, 100.0, is_measured=False)), "at 2 users it was not within its tolerance"),
     ],
 )
 def test_what_a_calibration_does_not_speak_for_is_named(tmp_path: Path, found: Calibration, told: str) -> None:
-    """Another machine, other versions, less load, or a level that failed: said in the line, and no doubt about the run."""
+    """Another machine, other versions, less load: said in the line, and no doubt about the run."""
     doubtful = run(tmp_path, found)
     held = calibration.figures(doubtful)
     assert ("doubtful", (told,)) == (held.state, held.doubts)
     assert calibration.sentence(held).endswith(f" But {told}: run `signoff calibrate` again.")
     assert [] == doubts(doubtful)
+
+
+def test_a_calibration_that_failed_is_one_short_line(tmp_path: Path) -> None:
+    """Without its figures, which are those of a machine that could not measure."""
+    held = calibration.figures(run(tmp_path, made(level(2, 100.0, is_measured=False))))
+    assert ("doubtful", True, ("at 2 users it was not within its tolerance",)) == (held.state, held.failed, held.doubts)
+    said = f"Calibration of {str(held.created_utc)[:10]} failed: it was not within its tolerance at 2 users, "
+    assert f"{said}so nothing is said of this run. Run `signoff calibrate` again." == calibration.sentence(held)
 
 
 def test_versions_that_make_no_load_do_not_matter(tmp_path: Path) -> None:

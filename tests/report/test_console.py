@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from harness.records import Finding
 from harness.report import console
 from harness.report.build import Built
 from harness.report.figures import Summary
@@ -58,3 +59,18 @@ def test_nothing_from_outside_reaches_the_terminal_raw(troubled: Built, colour: 
     assert "\x1b[31mred" not in text
     assert "\u202e" not in text
     assert "[bold]not markup[/bold]" in text
+
+
+def test_what_makes_a_run_invalid_is_said_once(troubled: Built) -> None:
+    """In the verdict; beside its code at the end stand only why that matters and what to do."""
+    finding = Finding(code="lost", what="a worker was lost", why="its requests are gone", remedy="run it again", invalid=True)
+    text = " ".join(shown(msgspec.structs.replace(troubled.summary, valid=False, findings=(finding,))).split())
+    assert 1 == text.count("a worker was lost")
+    assert text.endswith("lost: its requests are gone. run it again.")
+
+
+@pytest.mark.parametrize("scorer", [None, "exact"])
+def test_an_ungraded_run_says_what_success_is(troubled: Built, scorer: str | None) -> None:
+    """One line where there is no scorer, and none where there is."""
+    text = shown(msgspec.structs.replace(troubled.summary, scorer=scorer))
+    assert (scorer is None) is ("No scorer is set: `success` says that an answer came whole" in text)
