@@ -1,6 +1,8 @@
 """`signoff simulate SCENARIO`: serve the scenario's simulated endpoints until Ctrl-C, for trying things out and for tests."""
 
+import os
 import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +16,7 @@ from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
     from harness.simulator.authority import Authority
+    from harness.simulator.config import Config
 
 
 def simulate(
@@ -29,6 +32,7 @@ def simulate(
     if config is None:
         remedy = "give an endpoint a `simulated:` section instead of base_url"
         raise HarnessError("no endpoint is simulated", where=str(loaded.path), remedy=remedy)
+    _check_free(config)
     with tempfile.TemporaryDirectory(prefix="signoff-") as name:
         folder = Path(name)
         authority = _authority(folder) if tls else None
@@ -49,6 +53,19 @@ def simulate(
         finally:
             simulator.stop()
     return ExitCode.OK
+
+
+def _check_free(config: "Config") -> None:
+    """All ports, before anything is started: the simulator itself could only say that one of them is not to be had."""
+    for port in range(config.port, config.port + len(config.candidates)) if config.port else ():
+        try:
+            socket.create_server((config.host, port)).close()
+        except (OSError, OverflowError) as taken:
+            number = getattr(taken, "errno", None)  # Subtle: of create_server, strerror has the address in it as well
+            what = f"port {port} cannot be had: {os.strerror(number) if number else taken}"
+            count = f"the first of {len(config.candidates)} free ones" if len(config.candidates) > 1 else "another one"
+            remedy = f"end what listens there (another `signoff simulate`?), give {count}, or `--port 0` for any"
+            raise HarnessError(what, where="--port", remedy=remedy) from taken
 
 
 def _authority(folder: Path) -> "Authority":

@@ -140,8 +140,14 @@ def _format(path: Path) -> str:
     names = plugins.names(KIND)
     first = _first_line(path)
     fitting = [name for name in names if plugins.load(KIND, name).fits(path, first)]
+    if not fitting:
+        columns = {name: getattr(plugins.load(KIND, name), "COLUMNS", ()) for name in names}
+        known = "; ".join(f"{name}: {', '.join(each)}" for name, each in columns.items() if each)
+        what = f"its first line is that of no trace format: {first[:60].rstrip()!r}"
+        remedy = f"a run's folder, or a file with the columns of one of these. {known}. Prompts of your own: `prompts.dataset`"
+        raise HarnessError(what, where=str(path), remedy=remedy)
     if len(fitting) != 1:
-        what = f"its first line is that of {' and '.join(fitting) or 'no trace format'}: {first[:60].rstrip()!r}"
+        what = f"its first line is that of {' and '.join(fitting)}: {first[:60].rstrip()!r}"
         raise HarnessError(what, where=str(path), remedy=f"say which format it is; allowed: {', '.join(names)}")
     return fitting[0]
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -53,3 +54,14 @@ def test_what_cannot_be_meant_is_one_clear_error(scenario: Path) -> None:
     assert (2, "") == (done.returncode, done.stdout)
     assert "endpoints.fast.simulated.freeze: a freeze of 2 s every 1 s never ends" in done.stderr
     assert "let for_s be less than every_s" in done.stderr
+
+
+def test_a_port_that_is_taken_is_named(scenario: Path) -> None:
+    """With what to do, and before anything is served."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = [sys.executable, "-m", "harness.cli.app", "simulate", str(scenario), "--port", str(port)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert f"--port: port {port} cannot be had: Address already in use\n  end what listens there" in done.stderr
+    assert "simulator.json" not in done.stderr

@@ -72,6 +72,21 @@ def test_csv_rows_have_the_line_on_which_they_begin(tmp_path: Path, data: bytes,
     assert rows == list(csv.read(_file(tmp_path, data)))
 
 
+@pytest.mark.parametrize(
+    ("data", "row"),
+    [
+        (b"id;body\n1;yes, please\n", {"id": "1", "body": "yes, please"}),
+        (b"\n\nid;body\n1;2,50\n", {"id": "1", "body": "2,50"}),
+        (b"id,a;b\n1,2;3\n", {"id": "1", "a;b": "2;3"}),
+        (b"body\n1;2\n", {"body": "1;2"}),
+    ],
+)
+def test_a_header_says_whether_commas_or_semicolons_part_fields(tmp_path: Path, data: bytes, row: dict[str, str]) -> None:
+    """Semicolons, where it has them and no comma; what stands in a row decides nothing."""
+    (tmp_path / "d.csv").write_bytes(data)
+    assert [row] == [found for _, found in csv.read(tmp_path / "d.csv")]
+
+
 def test_tsv_is_csv_with_tabs(tmp_path: Path) -> None:
     """Commas and apostrophes are text in a TSV."""
     assert [(2, {"a": "I'm, well", "b": "2"})] == list(tsv.read(_file(tmp_path, b"a\tb\nI'm, well\t2\n")))

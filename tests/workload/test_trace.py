@@ -209,8 +209,6 @@ def test_a_run_directory_and_a_journal_are_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("a,b\n1,2\n", "its first line is that of no trace format: 'a,b'"),
-        ("", "its first line is that of no trace format: ''"),
         (
             "TIMESTAMP,ContextTokens,GeneratedTokens,Timestamp,Request tokens,Response tokens\n",
             "its first line is that of azure_llm and burstgpt: 'TIMESTAMP,ContextTokens,GeneratedTokens,Timestamp,Request to'",
@@ -218,11 +216,22 @@ def test_a_run_directory_and_a_journal_are_known(tmp_path: Path) -> None:
     ],
 )
 def test_a_format_that_is_not_plain_must_be_said(tmp_path: Path, text: str, what: str) -> None:
-    """No format or two that fit: the error shows the line and lists the names."""
+    """Two that fit: the error shows the line and lists the names."""
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(HarnessError) as caught:
         trace.load(tmp_path / "x.csv")
     assert f"{tmp_path / 'x.csv'}: {what}\n  say which format it is; {LISTED}" == str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "first"), [("id,prompt,expected\n1,2,3\n", "id,prompt,expected"), ("", "")])
+def test_a_file_that_is_no_trace_hears_what_traces_have(tmp_path: Path, text: str, first: str) -> None:
+    """A data set, say: its columns beside those of each format, and where a data set belongs."""
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(HarnessError) as caught:
+        trace.load(tmp_path / "x.csv")
+    assert f"its first line is that of no trace format: {first!r}" == caught.value.what
+    for words in ("azure_llm: TIMESTAMP, ContextTokens, GeneratedTokens; burstgpt: Timestamp, ", "`prompts.dataset`"):
+        assert words in str(caught.value.remedy)
 
 
 def test_a_folder_without_journals_is_of_no_format(tmp_path: Path) -> None:

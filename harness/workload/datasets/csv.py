@@ -14,10 +14,14 @@ from harness.errors import HarnessError
 _FIELD_CHARS = 16 << 20  # the library's own limit of 128 Ki is less than a long contract
 
 
-def read(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows by the header's names, with the 1-based line on which each begins; `HarnessError` names a line that does not fit."""
+def read(path: Path, delimiter: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows by the header's names, with the 1-based line on which each begins; `HarnessError` names a line that does not fit.
+
+    delimiter  None: a comma, or a semicolon where the header has some and no comma, as Excel writes it in half of Europe
+    """
     csv.field_size_limit(_FIELD_CHARS)
-    lines = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
+    text = _text(path)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or _delimiter(text), strict=True)
     begins = 1
     try:
         header = _header(next((names for names in lines if any(map(str.strip, names))), []), f"{path.name}:{lines.line_num}")
@@ -29,6 +33,11 @@ def read(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, Any]
     except csv.Error as broken:
         remedy = 'quote a field that holds a quote, delimiter or line end, and double the quotes in it: "say ""yes"""'
         raise HarnessError(f"the row that begins here: {broken}", where=f"{path.name}:{begins}", remedy=remedy) from broken
+
+
+def _delimiter(text: str) -> str:
+    header = next((line for line in io.StringIO(text) if line.strip()), "")
+    return ";" if ";" in header and "," not in header else ","
 
 
 def _text(path: Path) -> str:
