@@ -183,13 +183,13 @@ class _Load(Section):
     """
 
     is_open: ClassVar[bool] = True
-    warmup_s: Annotated[float, Field(ge=0)] = 5.0
-    measure_s: Positive = 60.0
-    drain_s: Positive = 30.0
+    warmup_s: Annotated[float, Field(ge=0, description="seconds at each level before anything is measured")] = 5.0
+    measure_s: Annotated[Positive, Field(description="seconds that each level is measured")] = 60.0
+    drain_s: Annotated[Positive, Field(description="seconds that what is in flight may take at the end of a cell")] = 30.0
     design: Literal["interleaved", "sequential", "parallel"] = "interleaved"
-    repetitions: Whole = 1
-    aa: str | None = None
-    seed: int = 1
+    repetitions: Annotated[Whole, Field(description="how often all of it is done")] = 1
+    aa: Annotated[str | None, Field(description="an endpoint that is asked as two, to see what is noise")] = None
+    seed: Annotated[int, Field(description="of every draw: order, arrivals, thinking")] = 1
 
     @property
     def again(self) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from harness import bundled, marked_yaml, remedies
+from harness import bundled, editor_schema, marked_yaml, remedies
 from harness.errors import HarnessError, nearest
 from harness.load import ReplayLoad
 from harness.marked_yaml import KeyPath, Marked, dotted
@@ -88,7 +88,8 @@ def locate(path: str | Path) -> Path:
 
 def schema() -> dict[str, Any]:
     """The grammar as JSON Schema 2020-12, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Scenario.model_json_schema()}
+    found = editor_schema.described(Scenario.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
 class _Places:

@@ -16,6 +16,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "scenario_file": "scenario",
     "marked_yaml": "scenario",
     "remedies": "scenario",
+    "editor_schema": "scenario",
     "bundled": "scenario",
     "base_url": "scenario",
     "credentials": "scenario",
