@@ -170,7 +170,9 @@ def _assumed(load: Load, answers: Mapping[str, Answer]) -> Iterator[str]:
     if isinstance(load, ClosedLoad):
         each = ", ".join(f"{name} {answer.seconds:.2f} s" for name, answer in answers.items())
         yield f"it takes {each} (--ttft-ms, --gap-ms); a faster endpoint is asked more often, and costs more"
-    if search_of(load) is not None:
+    search = search_of(load)
+    if search is not None:
+        yield f"at these settings an answer is {search.worth}"
         yield "a search is over when it knows the load, so this is the most that it may take: its budget and its minutes"
     yield "nothing is read from a cache, nothing fails, nothing is refused; warm-up is asked and paid like the rest"
 

@@ -86,6 +86,8 @@ def _search(scenario: Scenario) -> dict[str, Any] | None:
         "ratio": config.ratio,
         "for": [text for text, searched in texts.items() if searched],
         "not_for": [text for text, searched in texts.items() if not searched],
+        "effort": config.effort,
+        "worth": config.worth,
         "max_requests": config.budget,
         "max_s": 60 * config.minutes,
     }
@@ -156,7 +158,8 @@ def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
         most = f"at most {search['max_requests']:,} requests and {_minutes(search['max_s'])} minutes for each of {endpoints}"
         other = f"; looked at afterwards only: {', '.join(search['not_for'])}" if search["not_for"] else ""
         loads = f"{search['begin']:g} to {search['most']:g} {planned['unit']}, to within {search['ratio']:g} times"
-        return f"search the largest load from {loads}, for {', '.join(search['for'])}: {most} endpoints{other}"
+        near = f"an answer is {search['worth']}"
+        return f"search the largest load from {loads}, for {', '.join(search['for'])}: {most} endpoints{other}; {near}"
     levels = f"{len(planned['levels'])} levels ({', '.join(f'{level:g}' for level in planned['levels'])} {planned['unit']})"
     cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"

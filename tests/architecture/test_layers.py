@@ -26,6 +26,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "health": "records",
     "quota": "records",
     "searched": "records",
+    "effort": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {
