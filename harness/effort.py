@@ -28,8 +28,8 @@ class Effort(NamedTuple):
 
 
 EFFORTS: dict[Name, Effort] = {
-    "quick": Effort(1.1, 0.99, 60, 1_500, 4_500, 20_000, 60.0, 0.65, 0.98, 16_000),
-    "full": Effort(1.04, 0.995, 250, 2_000, 80_000, 500_000, 600.0, 0.92, 0.99, 240_000),
+    "quick": Effort(1.1, 0.993, 65, 1_500, 4_500, 20_000, 60.0, 0.62, 0.98, 16_000),
+    "full": Effort(1.04, 0.995, 250, 2_000, 80_000, 500_000, 600.0, 0.93, 0.99, 240_000),
 }
 DECIDING = ("ratio", "confidence", "looks", "requests", "requests_most")  # what an answer's worth hangs on, beside its budget
 SETTINGS = (*DECIDING, "budget", "minutes")

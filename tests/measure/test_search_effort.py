@@ -58,10 +58,10 @@ def test_a_full_search_of_any_number_of_servers_is_near_their_capacity() -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("apart", [(2, 6), (15, 30)])
 def test_a_quick_search_is_as_near_as_it_says(apart: tuple[float, float]) -> None:
-    """Wherever it begins, nine in ten end in what is said, but for three in 200 by chance; ten at most above the truth."""
+    """Wherever it begins, nine in ten end in what is said, less two standard deviations of 200; ten at most above the truth."""
     found = of_capacity(QUEUES, range(200), apart)
     said = EFFORTS["quick"]
-    assert sum(said.low <= each <= said.high for each in found) >= 180 - 3, found
+    assert sum(said.low <= each <= said.high for each in found) >= 180 - 8, found
     assert above(found) <= 10, found
 
 

@@ -127,3 +127,15 @@ def test_a_search_that_judged_nothing_is_a_finding(tmp_path: Path) -> None:
     """Its endpoint is in no figure, and that is said."""
     none = Searched(endpoint="alpha", unit="users", end="time")
     assert "not_searched" in [each.code for each in built(tmp_path / "run", none).summary.findings]
+
+
+def test_the_looks_of_a_search_are_no_repetitions(tmp_path: Path) -> None:
+    """Three runs of one load have no interval over them: each was as long as it needed."""
+    run = fabricated.write(
+        tmp_path / "run", [fabricated.Candidate("alpha")], levels=(4,), seconds=10, repetitions=3, graded=False
+    )
+    found = msgspec.structs.replace(FOUND, judged=(judged(4, "pass", runs=3),), above=None)
+    results.write_manifest(run, msgspec.structs.replace(results.read_manifest(run), searches=(found,)))
+    made = build(run)
+    assert {} == made.summary.endpoints["alpha"].levels["4"].repetitions
+    assert 'id="repetitions"' not in (made.path / "report.html").read_text()

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.alone
 SERVERS, MEAN_S, LIMIT_S, ALLOWED = 8, 0.02, 0.08, 0.1
 OBJECTIVE = f"e2e.p90 <= {1000 * LIMIT_S:g} ms"
 BEGIN = random.Random(1).uniform(60, 180)  # a sixth to a half of the capacity: no step falls on it by design
+EFFORT = "ratio: 1.05, confidence: 0.95, looks: 40, requests: 2000, requests_most: 8000, budget: 50000"
 SCENARIO = f"""
 name: queue
 endpoints:
@@ -40,7 +41,7 @@ load:
   warmup_s: 1
   drain_s: 5
   seed: 1
-  search: {{begin: {BEGIN}, most: 2000, ratio: 1.05, confidence: 0.95, looks: 40, requests: 2000, requests_most: 8000, budget: 50000}}
+  search: {{begin: {BEGIN}, most: 2000, {EFFORT}}}
 slo: ["{OBJECTIVE}"]
 """
 
