@@ -83,7 +83,7 @@ class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
     offered_tokens_per_s: float | None
     ttft_p99_s: float | None
     itl_p99_s: float | None
-    e2e_mean_s: float | None
+    e2e_mean_s: float | None = None
     goodput_per_s: float | None
 
 
@@ -102,7 +102,7 @@ class SearchFigures(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     seconds: float
     knee: float | None
-    worth: str | None
+    worth: str | None = None
     frontier: tuple[FrontierPoint, ...]
 
 
