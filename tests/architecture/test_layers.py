@@ -27,6 +27,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "quota": "records",
     "searched": "records",
     "trial": "records",
+    "effort": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {
