@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.errors import StorageError
+from harness.journal_log import LineLog
 from harness.loadgen.exchange import Exchange
 from harness.measure import histogram, holes, timing
 from harness.measure.histogram import Values
 from harness.quota import Quota
 from harness.records import Answer, AttemptEnd, AttemptStart, LateJoin
-from harness.results import LineLog
 from harness.wire.limits import ERROR_CHARS
 from harness.wire.limits_told import told
 from harness.wire.outcome import classify

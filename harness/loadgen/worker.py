@@ -18,6 +18,7 @@ import msgspec
 from harness.credentials import Secrets
 from harness.errors import StorageError
 from harness.health import Health
+from harness.journal_log import LineLog
 from harness.load import ClosedLoad
 from harness.loadgen import attempt, collector, plan, schedule
 from harness.loadgen.attempt import Asked, Finished, Window
@@ -49,7 +50,6 @@ from harness.records import (
     Manifest,
     Phase,
 )
-from harness.results import LineLog
 from harness.scenario import Scenario
 from harness.wire.transcript import Transcript
 

@@ -5,10 +5,11 @@ The rule: a prompt repeats where an earlier request of the run at this endpoint,
 
 from collections.abc import Iterator, Sequence
 
+from harness.journal_reader import Attempt
 from harness.records import Finding, Phase
 from harness.report import wording
 from harness.report.figures import Summary
-from harness.results import Attempt, Run
+from harness.results import Run
 
 
 def sentence(summary: Summary) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from harness.journal_reader import Attempt
 from harness.measure import timing
 from harness.price.cost import cost
 from harness.rates import Rates
 from harness.records import AttemptEnd, AttemptStart, Block, GradeRow, Phase, Usage
 from harness.report.windows import Windows
-from harness.results import Attempt, Run
+from harness.results import Run
 
 OK, LOST, CANCELLED, DROPPED = "ok", "lost_worker", "cancelled", "dropped"
 

@@ -6,10 +6,10 @@ The rule: what was sent is counted, not what was planned; tokens that nobody cou
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.journal_reader import Attempt
 from harness.quota import Allowance
 from harness.records import AttemptEnd, Block, BlockMark
 from harness.report import wording
-from harness.results import Attempt
 
 NS = 1_000_000_000
 REFUSED = 429

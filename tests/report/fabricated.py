@@ -9,6 +9,7 @@ from typing import Any
 
 from harness import results
 from harness.health import Health
+from harness.journal_log import LineLog
 from harness.measure.histogram import bucket_counts
 from harness.rates import Rates
 from harness.records import (
@@ -151,7 +152,7 @@ class _Loop:
         self, worker: int, path: Path, draw: random.Random, examples: int, grades: dict[Any, GradeRow], error: str
     ) -> None:
         self.worker, self.draw, self.examples, self.grades, self.error = worker, draw, examples, grades, error
-        self.journal = results.LineLog(path / f"journal-{worker}.jsonl")
+        self.journal = LineLog(path / f"journal-{worker}.jsonl")
         self.serial = 0
 
     def run(self, plan: tuple[Block, ...], candidates: dict[str, Candidate]) -> None:
