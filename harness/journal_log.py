@@ -31,6 +31,7 @@ class LineLog:
         self._is_open = False
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            sync_folder(path.parent)
         except OSError as failed:
             raise cannot(path, failed) from failed
 
@@ -77,9 +78,13 @@ class LineLog:
         self._is_open = not ends
 
     def sync(self) -> None:
-        """Force to disk what has been written: only a power cut can lose a line before this."""
+        """Force to disk what has been written: only a power cut can lose a line before this.
+
+        Not its times: they would cost a second write, to the file system's own journal. That the file exists was forced to disk
+        when it was made.
+        """
         try:
-            os.fsync(self._fd)
+            os.fdatasync(self._fd)
         except OSError as failed:
             raise cannot(self._path, failed) from failed
 
@@ -91,6 +96,15 @@ def read_lines(path: Path, kind: Any) -> Iterator[Any]:
     """The records of a line log, None for every line that is torn or whose CRC does not match."""
     with path.open("rb") as lines:
         yield from records_of(lines, kind)
+
+
+def is_finished(path: Path) -> bool:
+    """Whether the last line has its end; one that has not was being written when its process, or its disk, gave up."""
+    with path.open("rb") as lines:
+        if lines.seek(0, os.SEEK_END) == 0:
+            return True
+        lines.seek(-1, os.SEEK_END)
+        return lines.read() == b"\n"
 
 
 def records_of(lines: Iterable[bytes], kind: Any) -> Iterator[Any]:

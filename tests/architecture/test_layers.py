@@ -24,10 +24,13 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "calibration": "records",
     "rates": "records",
     "health": "records",
+    "last_word": "records",
     "quota": "records",
     "searched": "records",
     "journal_log": "results",
     "journal_reader": "results",
+    "claim": "results",
+    "reserve": "results",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {
