@@ -15,7 +15,7 @@ from harness.calibration import CALIBRATION_VERSION, Calibration
 from harness.errors import HarnessError, StorageError
 from harness.health import Health
 from harness.journal_log import LineLog, cannot, read_lines, sync_folder
-from harness.journal_reader import Attempt, JournalReader, doubts
+from harness.journal_reader import Attempt, JournalReader, doubts, torn
 from harness.records import (
     Answer,
     BlockMark,
@@ -113,22 +113,26 @@ def read_calibration(file: Path) -> Calibration:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run back from its manifest, journals and scores. A second end of one attempt is fatal."""
-    reader = JournalReader()
-    journals = sorted(path.glob("journal-*.jsonl"))
-    for journal in journals:
+    """Read a run back from its manifest, journals and scores.
+
+    Raises `InvalidRunError` for a journal of another run, a second one of a worker, and an attempt that begins or ends twice.
+    """
+    manifest = read_manifest(path)
+    reader = JournalReader(manifest.run_id)
+    for journal in sorted(path.glob("journal-*.jsonl")):
         reader.read(journal)
-    manifest, attempts = read_manifest(path), reader.attempts()
+    attempts = reader.attempts()
+    reader.in_order()
     return Run(
         path=path,
         manifest=manifest,
         attempts=attempts,
         marks=reader.marks,
-        findings=[*manifest.findings, *reader.findings, *doubts(manifest, len(journals), reader.torn)],
+        findings=[*manifest.findings, *reader.findings, *doubts(manifest, reader, attempts)],
         grades=read_grades(path),
         health=reader.health,
         resolved=reader.resolved,
-        torn=reader.torn,
+        torn=torn(manifest, reader),
     )
 
 

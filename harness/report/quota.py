@@ -62,7 +62,7 @@ def found(attempts: Iterable[Attempt], plan: Sequence[Block], marks: Iterable[tu
     Warm-ups count: limits make no difference. What was never sent does not.
     """
     sent = [each for each in attempts if each.end is not None and each.end.sent_ns is not None]
-    begun_ns = _beginnings(sent, plan, marks)
+    begun_ns = beginnings(sent, plan, marks)
     by_endpoint = {block.endpoint: [each for each in sent if each.start.endpoint == block.endpoint] for block in plan}
     return [_found(name, mine, plan, begun_ns) for name, mine in by_endpoint.items() if mine]
 
@@ -90,7 +90,7 @@ def _found(name: str, sent: list[Attempt], plan: Sequence[Block], begun_ns: Mapp
     )
 
 
-def _beginnings(
+def beginnings(
     sent: Iterable[Attempt], plan: Sequence[Block], marks: Iterable[tuple[int, BlockMark]]
 ) -> dict[tuple[int, int], int]:
     """When each worker began with each cell. Stamps of two workers may be of two hosts, so each is held against its own."""
