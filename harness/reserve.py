@@ -9,13 +9,13 @@ from pathlib import Path
 from harness.journal_log import cannot
 
 RESERVE = ".reserve"
-BYTES = 512 * 1024
+LEAST_BYTES = 512 * 1024
 USER_BYTES = 4 * 1024  # a user's last two lines and its short answer
 
 
 def hold(run: Path, users: int) -> None:
     """`StorageError` where there is no room for it: then there is none for a run, either."""
-    file, size = run / RESERVE, BYTES + users * USER_BYTES
+    file, size = run / RESERVE, max(LEAST_BYTES, users * USER_BYTES)
     try:
         fd = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
