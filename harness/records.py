@@ -15,14 +15,13 @@ from harness.last_word import LastWord
 from harness.quota import Quota
 from harness.rates import Rates
 from harness.searched import Searched
+from harness.trial import Trial
 
 SCHEMA_VERSION = 1
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of the records that are written to files: fields at their default are left out. Plain data is in no cycle, and
-    thousands that live for a second need not be walked by the garbage collector, which stops all reading.
-    """
+    """Base of what is written to files: fields at their default are left out. The garbage collector need not walk it."""
 
 
 class Message(Frozen, frozen=True):
@@ -86,9 +85,8 @@ class WireRequest(Frozen, frozen=True):
 
 
 class Usage(Frozen, frozen=True):
-    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning.
-
-    total_tokens is the server's own sum, kept to check it by.
+    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning;
+    `total_tokens` is the server's own sum, kept to check it by.
     """
 
     input_tokens: int | None = None
@@ -120,6 +118,7 @@ class Ending(enum.StrEnum):
     TIMEOUT_IDLE = "timeout_idle"
     TIMEOUT_TOTAL = "timeout_total"
     CANCELLED = "cancelled"  # the run ended first
+    UNSENT = "unsent"  # it was not sent in time: our own share of the declared quota did not let it go
 
 
 class Deadlines(Frozen, frozen=True):
@@ -146,7 +145,7 @@ def load_in_words(concurrency: int, rate: float | None) -> str:
 
 
 class Block(Frozen, frozen=True):
-    """One step of the plan: a load on one endpoint for so long. Consecutive steps of one `cell` do not stop between.
+    """One step of the plan: a load on one endpoint for so long (0: till all is asked). Those of one `cell` do not stop between.
 
     concurrency  most requests in flight; in a closed loop always so many
     rate         arrivals a second in an open loop, on average; None in a closed one
@@ -209,7 +208,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     waited_ns      how long before that all users were busy, so how much of the time from scheduled to dispatched is not ours
     nonce          what stood before the example's prompt; example and nonce are the same where the whole prompt was
     turn           its place in its conversation, from 0; `turns` is how many that is to have, and `conversation` the id of its
-                   first attempt. None outside of conversations
+                   first attempt. None outside of conversations, as `trial` is outside of evaluations
     """
 
     id: str
@@ -226,6 +225,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     turn: int | None = None
     turns: int | None = None
     conversation: str | None = None
+    trial: Trial | None = None
 
     @property
     def is_last(self) -> bool:
@@ -373,7 +373,7 @@ class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
     urls          where each endpoint was called; the scenario has no address for a simulated one
-    trace_sha256  of the trace that a replay follows
+    trace_sha256  of the trace that a replay follows; trace_unanswered: requests of its window that are left out of it
     searches      one for each endpoint where the plan is a search, which grows as it runs
     """
 
@@ -393,6 +393,7 @@ class Manifest(Frozen, frozen=True):
     host: dict[str, Any]
     versions: dict[str, str]
     trace_sha256: str | None = None
+    trace_unanswered: int = 0
     findings: tuple[Finding, ...] = ()
     workers: int = 1
     finished_utc: str | None = None

@@ -10,8 +10,9 @@ import msgspec
 import typer
 
 from harness import assembly, scenario_file
+from harness.cli import thin_windows
 from harness.errors import ExitCode, HarnessError
-from harness.load import search_of
+from harness.load import EvaluationLoad, search_of
 from harness.loadgen import plan, prepare, tls
 from harness.measure import slo
 from harness.records import Call
@@ -50,7 +51,8 @@ def _described(loaded: Loaded) -> dict[str, Any]:
     whole = dataset.load(loaded.dataset, scenario.prompts.format, scenario.prompts.columns)
     examples = prepare.sampled(loaded)
     calls = assembly.check(scenario, examples)
-    blocks = plan.build(scenario, prepare.traced_of(scenario.load, loaded.folder))
+    replayed = prepare.replayed_of(scenario.load, loaded.folder)
+    blocks = plan.build(scenario, replayed.requests)
     cells = len({block.cell for block in blocks})
     return {
         "scenario": scenario.name,
@@ -68,7 +70,10 @@ def _described(loaded: Loaded) -> dict[str, Any]:
             "min_s": plan.seconds(blocks),
             "max_s": plan.seconds(blocks) + cells * scenario.load.drain_s,
             "search": _search(scenario),
+            **_evaluation(scenario, len(examples)),
         },
+        "left_out": replayed.words if replayed.left_out else None,
+        "warnings": list(thin_windows.warnings(scenario.load, blocks)),
         "scorer": scenario.grading.scorer if scenario.grading else None,
         "slo": list(scenario.slo),
     }
@@ -89,6 +94,14 @@ def _search(scenario: Scenario) -> dict[str, Any] | None:
         "max_requests": config.budget,
         "max_s": 60 * config.minutes,
     }
+
+
+def _evaluation(scenario: Scenario, examples: int) -> dict[str, Any]:
+    """How many answers it is about, and how often each is asked for at most; nothing of a load."""
+    load = scenario.load
+    if not isinstance(load, EvaluationLoad):
+        return {}
+    return {"evaluation": {"examples": examples, "attempts_most": load.attempts_most}}
 
 
 def _check_tls(name: str, endpoint: Endpoint, folder: Path) -> None:
@@ -132,6 +145,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"prompt     of example {found['prompt_example']['example']}:",
         *(_message_line(each) for each in found["prompt_example"]["messages"]),
         f"plan       {_plan_line(len(found['endpoints']), planned)}",
+        *([] if found["left_out"] is None else [f"trace      {found['left_out']}"]),
+        *(f"warning    {each}" for each in found["warnings"]),
         f"scorer     {found['scorer'] or '(none: answers are not graded)'}",
         *(f"objective  {each}" for each in found["slo"]),
         f"valid; next: signoff run {found['path']}",
@@ -157,6 +172,11 @@ def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
         other = f"; looked at afterwards only: {', '.join(search['not_for'])}" if search["not_for"] else ""
         loads = f"{search['begin']:g} to {search['most']:g} {planned['unit']}, to within {search['ratio']:g} times"
         return f"search the largest load from {loads}, for {', '.join(search['for'])}: {most} endpoints{other}"
+    once = planned.get("evaluation")
+    if once is not None:
+        asked = f"{once['examples']:,} examples once x {endpoints} endpoints x {planned['repetitions']} repetitions"
+        again = f"{planned['levels'][0]} at once, up to {once['attempts_most']} attempts each"
+        return f"evaluation: {asked}, {planned['design']}, {again}; `signoff estimate` says how long"
     levels = f"{len(planned['levels'])} levels ({', '.join(f'{level:g}' for level in planned['levels'])} {planned['unit']})"
     cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"

@@ -5,6 +5,7 @@ It owns time (Locust's run time and stop are never used). The end is: stop, drai
 
 import itertools
 import logging
+import math
 import time
 from collections.abc import Callable, Container
 from contextlib import suppress
@@ -68,6 +69,7 @@ class Conductor:
         self._clients: dict[str | None, int] = {}
         self._ready: set[int] = set()
         self._idle: dict[int, int] = {}
+        self._worked_off: dict[int, int] = {}
         self._byes: dict[int, messages.Bye] = {}
         self._gone: set[int] = set()
         self._findings: list[Finding] = []
@@ -83,6 +85,7 @@ class Conductor:
         messages.listen(runner, messages.HELLO, messages.Hello, self._on_hello)
         messages.listen(runner, messages.READY, messages.Ready, self._on_ready)
         messages.listen(runner, messages.IDLE, messages.Idle, self._on_idle)
+        messages.listen(runner, messages.DONE, messages.Done, self._on_done)
         messages.listen(runner, messages.INTERVAL, messages.Interval, self._on_interval)
         messages.listen(runner, messages.BYE, messages.Bye, self._on_bye)
         messages.listen(runner, messages.FAILED, messages.Failed, self._on_failed)
@@ -170,14 +173,20 @@ class Conductor:
                 return  # nobody may judge what was cut
 
     def _play(self, step: tuple[Block, ...]) -> None:
-        """Until its time is over, or the source has seen enough, or the run stops."""
+        """Until its time is over, or the source has seen enough, or the run stops; an evaluation until it is worked off."""
         began, block = time.monotonic(), step[0]
         self._block, self._beside, self._phase = block, step[1:], block.phase
-        self._ends_at = began + block.seconds
+        self._ends_at = began + block.seconds if block.seconds else 0.0
         self._tell(messages.OPEN, messages.Open(step))
+        if not block.seconds:
+            self._wait(lambda: self.stopped or self._is_worked_off(block), math.inf)
+            return
         while (left_s := self._ends_at - time.monotonic()) > 0 and not self._stop.wait(min(left_s, BEAT_S)):
             if self._source.is_over(block, time.monotonic() - began):
                 return
+
+    def _is_worked_off(self, block: Block) -> bool:
+        return all(self._worked_off.get(index) == block.id for index in range(self._workers))
 
     def _add(self, blocks: tuple[Block, ...]) -> None:
         """What was not planned before the run is in the manifest before it is played."""
@@ -250,6 +259,9 @@ class Conductor:
 
     def _on_idle(self, idle: messages.Idle) -> None:
         self._idle[idle.index] = idle.step
+
+    def _on_done(self, done: messages.Done) -> None:
+        self._worked_off[done.index] = done.block
 
     def _on_interval(self, interval: messages.Interval) -> None:
         self._state[interval.index] = interval

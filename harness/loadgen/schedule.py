@@ -1,5 +1,7 @@
 """What a worker sends, and when it is due: computed from the scenario alone, so that all workers agree without talking."""
 
+import math
+import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,6 +36,10 @@ class Calls:
         self._word = nonce.word(nonces.run) if nonces.kind == "run" else None
         self._examples = [self._of_run(each) for each in examples]
         self._orders: dict[tuple[str, int], Order] = {}
+
+    def __len__(self) -> int:
+        """How many examples there are."""
+        return len(self._examples)
 
     def at(self, block: Block, position: int) -> Call:
         """The same at every endpoint but for the nonce, so that each answers the same prompts; repetitions differ in order.
@@ -70,8 +76,7 @@ class Calls:
         seed = f"{load.seed}/{block.level}/{block.repetition}/{position // len(self.traced)}/{block.phase}"
         text = trace.prompt(traced, seed)
         said = (Message(role="user", content=text),)
-        limit = traced.output_tokens or None
-        return self._of_run(Call(example=f"trace-{traced.number}", messages=said, max_tokens=limit, once=True))
+        return self._of_run(Call(example=f"trace-{traced.number}", messages=said, max_tokens=traced.output_tokens, once=True))
 
 
 def share(
@@ -82,6 +87,14 @@ def share(
     first = 0 if isinstance(load, ReplayLoad) else sum(1 for each in before for _ in due(load, each))
     numbered = enumerate(due(load, block, traced), first)
     return ((number, at_s) for number, at_s in numbered if number % workers == worker)
+
+
+def starts_ns(load: ClosedLoad, plan: Sequence[Block], block: Block, users: int, seed: str) -> list[int]:
+    """When each user of a worker begins a cell, after its opening: at random, for in step they would stay in step."""
+    if any(each.cell == block.cell and each.id < block.id for each in plan):
+        return [0] * users
+    draw = random.Random(seed)
+    return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
 
 
 def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()) -> Iterator[float]:
@@ -98,6 +111,13 @@ def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()
     if block.phase is Phase.WARMUP:
         profile = arrivals.flat(profile[0].per_s, block.seconds)
     return arrivals.stretched(_process(load.arrivals, _seed(load, block)), profile)
+
+
+def expected(load: OpenLoad, block: Block) -> float:
+    """How many arrivals a measure window has on average; of constant ones just so many."""
+    assert block.rate is not None, "only open blocks have a schedule"
+    found = arrivals.expected(_profile(load.arrivals, block.rate, block.seconds))
+    return float(math.ceil(found - 1e-9)) if load.arrivals.process == "constant" else found
 
 
 def think_ns(load: Load, block: Block, position: int, turn: int) -> int:

@@ -4,9 +4,6 @@ The rule: a full disk ends the load and loses nothing that is in flight: the fir
 could not be written is written again.
 """
 
-import os
-import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +12,7 @@ import msgspec
 from harness import reserve
 from harness.errors import StorageError
 from harness.journal_log import LineLog
-from harness.records import SCHEMA_VERSION, JournalHead
+from harness.loadgen.head import head
 
 
 class Storing:
@@ -26,17 +23,7 @@ class Storing:
         self._run, self._stop = run, stop
         self.journal = LineLog(run / f"journal-{index:03d}.jsonl")
         self.answers = LineLog(run / f"answers-{index:03d}.jsonl")
-        self.journal.write(
-            JournalHead(
-                v=SCHEMA_VERSION,
-                run=run_id,
-                worker=index,
-                pid=os.getpid(),
-                host=socket.gethostname(),
-                monotonic_ns=time.monotonic_ns(),
-                wall_ns=time.time_ns(),
-            )
-        )
+        self.journal.write(head(run_id, index))
 
     def write(self, log: LineLog, record: msgspec.Struct) -> None:
         """A full disk stops the load; it must not kill the users one by one."""

@@ -4,7 +4,6 @@ Everything about an attempt that can wait (decoding, classification, the journal
 slices, after the user has sent its next request.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -14,11 +13,10 @@ from typing import Literal
 import msgspec
 
 from harness.credentials import Secrets
-from harness.errors import StorageError
 from harness.health import Health
 from harness.last_word import LastWord
-from harness.load import ClosedLoad
-from harness.loadgen import attempt, collector, plan, schedule
+from harness.load import ClosedLoad, EvaluationLoad
+from harness.loadgen import attempt, collector, plan, schedule, unsent
 from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
@@ -29,13 +27,14 @@ from harness.loadgen.limiter import Limiter
 from harness.loadgen.port import Port
 from harness.loadgen.ration import Ration
 from harness.loadgen.resolver import Resolver
+from harness.loadgen.retrying import Retrying, Tried
+from harness.loadgen.rota import Rota, dealt
 from harness.loadgen.schedule import Calls
 from harness.loadgen.seat import Seat
 from harness.loadgen.storing import Storing
-from harness.loadgen.talk import Place, Said, Waits, first_of, hold
-from harness.loadgen.transport import Transport
+from harness.loadgen.talk import Place, Said, Sent, Waits, first_of, hold, said
 from harness.measure.histogram import Values
-from harness.measure.recorder import OK, Recorder
+from harness.measure.recorder import Recorder
 from harness.records import (
     AttemptEnd,
     AttemptStart,
@@ -48,14 +47,12 @@ from harness.records import (
     Phase,
 )
 from harness.scenario import Scenario
+from harness.trial import Trial
 from harness.wire.transcript import Transcript
 
 ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TOLD_TOGETHER = 32  # attempts: 0.3 ms
-NOBODY = -1  # the user of what was dropped
-LINE_FULL, NO_USER = "too many arrivals waited for a user", "no user was free before the drain limit"
-STOPPED = "the run was stopped before a user was free"
 
 
 class Worker:
@@ -70,13 +67,17 @@ class Worker:
         self.in_flight = self.started = self.ended = 0
         self.on_end: Callable[[AttemptStart, AttemptEnd], None] | None = None
         self.on_full: Callable[[], object] = lambda: None
+        self.on_worked_off: Callable[[Block], None] | None = None
         self.closed = self._is_full = False
         self._index, self._count = index, count
         self._load, self._plan = scenario.load, manifest.plan
         self._lanes = plan.lanes(manifest.plan)
         self._lane_users = plan.lane_users(manifest.plan, count)
         self._gates = [Gate(self.drain.wake) for _ in self._lanes]
-        self._dispatchers = [Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, LINE_FULL)) for _ in self._lanes]
+        self._dispatchers = [
+            Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, unsent.LINE_FULL)) for _ in self._lanes
+        ]
+        self._rota = Rota(self.drain.wake, self._tell_worked_off)
         self._turns: Sequence[Turns] = self._dispatchers if self._load.is_open else self._gates
         self._calls, self._seed = calls, manifest.seed
         folder = Path(manifest.dataset["folder"])
@@ -84,6 +85,10 @@ class Worker:
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
         self._waits = Waits(self.drain.wake, self.drain.each_tick)
+        self._asking = self._ask
+        if isinstance(self._load, EvaluationLoad):
+            self._turns = [self._rota]
+            self._asking = Retrying(self._load, self._try, self._waits, self._is_open).ask
         now_ns = time.monotonic_ns()
         self._rations = {
             name: Ration(Limiter(config.limits, now_ns, count), self.drain.wake, self.drain.each_tick)
@@ -95,7 +100,7 @@ class Worker:
         self._windows: dict[int, Window] = {}
         self._blocks: tuple[Block, ...] = ()
         self._seats = 0
-        self._storing = Storing(run, manifest.run_id, index, self._stop)
+        self.storing = Storing(run, manifest.run_id, index, self._stop)
         self._watch = Watch(self.drain)
 
     # blocks ----------------------------------------------------------------------------------------------------------
@@ -119,21 +124,21 @@ class Worker:
         gate, dispatcher = self._gates[lane], self._dispatchers[lane]
         if block.phase is Phase.MEASURE:
             self._windows[block.cell] = Window(now_ns, None)
-        if not isinstance(self._load, ClosedLoad):
+        if isinstance(self._load, EvaluationLoad):
+            self._rota.open(block, users, dealt(len(self._calls), block.concurrency, self._index, self._count))
+        elif not isinstance(self._load, ClosedLoad):
             upcoming = schedule.share(self._load, self._plan, block, self._calls.traced, self._index, self._count)
             dispatcher.open(block, now_ns, users, upcoming)
             self.drain.each_tick(dispatcher.tick)
         else:
-            gate.open(block, [now_ns + late_ns for late_ns in self._starts_ns(self._load, block, users)])
+            seed = f"{self._seed}/start/{block.cell}/{self._index}"
+            gate.open(block, [now_ns + late_ns for late_ns in schedule.starts_ns(self._load, self._plan, block, users, seed)])
             self.drain.each_tick(gate.tick)
             gate.tick(now_ns)
 
-    def _starts_ns(self, load: ClosedLoad, block: Block, users: int) -> list[int]:
-        """When each user of this worker begins a cell, after its opening: at random, for in step they would stay in step."""
-        if any(each.cell == block.cell and each.id < block.id for each in self._plan):
-            return [0] * users
-        draw = random.Random(f"{self._seed}/start/{block.cell}/{self._index}")
-        return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
+    def _tell_worked_off(self, block: Block) -> None:
+        if self.on_worked_off is not None:
+            self.on_worked_off(block)
 
     def close(self) -> None:
         """Leave the blocks: nobody starts another request, but for those that an open loop had due."""
@@ -156,7 +161,7 @@ class Worker:
 
         Arrivals that still wait for a user are dropped.
         """
-        self.drop_waiting(NO_USER if at_limit else STOPPED)
+        self.drop_waiting(unsent.NO_USER if at_limit else unsent.STOPPED)
         for ration in self._rations.values():
             ration.cut()
         for exchange in list(self.drain.exchanges):
@@ -192,37 +197,53 @@ class Worker:
         The pause is not latency: it keeps a user whose endpoint fails at once from hammering it. What the last answer came to
         is known one request later, when it has been decoded. An open loop has its schedule, and no pauses.
         """
-        position = self._position(seat, turn)
-        call = self._calls.at(turn.block, position)
+        position = turn.number
+        if position is None:
+            position = seat.next_position(turn.block, self._index, self._count)
+        call = unsent.call_at(self._calls, turn.block, position, self.drain.bugs)
         if call.later is None:
-            self._ask(seat, turn, call)
+            self._asking(seat, turn, call)
         else:
-            hold(call, partial(self._ask, seat, turn), partial(self._goes_on, turn.block, position))
+            hold(call, partial(self._asking, seat, turn), partial(self._goes_on, turn.block, position))
         return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if turn.number is None else 0.0
 
     def _ask(self, seat: Seat, turn: Turn, call: Call, place: Place | None = None) -> Said | None:
         """From dispatch to the end of the response; of a turn that has a next one, until it has been decoded."""
+        sent = self._send(seat, turn, call, place, None)
+        return None if place is None or place.is_last else said(sent, self._waits.end(sent.start.id))
+
+    def _try(self, seat: Seat, turn: Turn, call: Call, place: Place | None, trial: Trial) -> Tried:
+        """The same in an evaluation: always until it has been decoded."""
+        sent = self._send(seat, turn, call, place, trial)
+        end = self._waits.end(sent.start.id)
+        return Tried(sent.start, end, said(sent, end))
+
+    def _send(self, seat: Seat, turn: Turn, call: Call, place: Place | None, trial: Trial | None) -> Sent:
+        """One attempt, from dispatch to the end of the response."""
         block = turn.block
         port = self._ports[block.endpoint]
-        request = port.request(call)
         transcript = Transcript(port.asked.dialect)
         now_ns = time.monotonic_ns()
-        start = self._start(turn, call, seat.number * self._count + self._index, now_ns, place)
+        start = self._start(turn, call, seat.number * self._count + self._index, now_ns, place, trial)
         self.in_flight += 1
         exchange = Exchange(transcript, port.deadlines, now_ns)
         try:
+            unsent.check(call)
+            request = port.request(call)
             if self._may_go(port, start, call, exchange):
-                self._transport(seat, port).perform(request, exchange)
+                seat.transport(port, self.drain, self._resolver).perform(request, exchange)
+            else:
+                exchange.end(Ending.UNSENT, time.monotonic_ns(), unsent.NO_QUOTA)
+        except Exception as bug:  # noqa: BLE001 - Locust would log it, and the arrival would be gone
+            self.drain.bugs.append(bug)
+            exchange.crash(bug, time.monotonic_ns())
         finally:
             if exchange.ending is None:
-                exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut while it waited for the declared rate limit")
+                exchange.end(Ending.CANCELLED, time.monotonic_ns(), "the user was stopped")
             rest = (seat, start, exchange, transcript, port.asked, block.cell)
             short = exchange.received <= STEP_BYTES
             self.drain.later(partial(self._finish, *rest) if short else partial(next, self._finish_long(*rest), None))
-        if place is None or place.is_last or self._waits.kind(start.id) != OK:
-            return None
-        text = port.asked.clean(transcript.text)
-        return Said(start.conversation or start.id, text, exchange.done_ns or now_ns) if text else None
+        return Sent(start, exchange, transcript, port.asked)
 
     def _goes_on(self, block: Block, position: int, turn: int, done_ns: int) -> bool:
         """After thinking: whether the block is still open."""
@@ -231,9 +252,17 @@ class Worker:
         return self._is_open(block)
 
     def _is_open(self, block: Block) -> bool:
-        return self.storage is None and any(each.id == block.id for each in self._blocks)
+        return self.storing.failed is None and any(each.id == block.id for each in self._blocks)
 
-    def _start(self, turn: Turn, call: Call, user: int, dispatched_ns: int | None, place: Place | None = None) -> AttemptStart:
+    def _start(
+        self,
+        turn: Turn,
+        call: Call,
+        user: int,
+        dispatched_ns: int | None,
+        place: Place | None = None,
+        trial: Trial | None = None,
+    ) -> AttemptStart:
         """Its first line in the journal."""
         block, scheduled = turn.block, place is None or place.turn == 0
         id_ = f"{self._index}-{self.started}"
@@ -252,6 +281,7 @@ class Worker:
             turn=place and place.turn,
             turns=place and place.turns,
             conversation=place and (place.conversation or id_),
+            trial=trial and (trial if trial.first else Trial(trial.number, id_)),
         )
         self.started += 1
         self._note(start)
@@ -270,32 +300,15 @@ class Worker:
 
     def _drop(self, arrival: Arrival, why: str) -> None:
         """It was due and nobody sent it: part of what was offered, so it has its two lines; on a full disk it only counts."""
-        if self.storage is not None:
+        if self.storing.failed is not None:
             self.started, self.ended = self.started + 1, self.ended + 1
             return
-        call = self._calls.at(arrival.block, arrival.number)
-        start = self._start(arrival.turn(arrival.noticed_ns), call, NOBODY, None, first_of(call))
+        call = unsent.call_at(self._calls, arrival.block, arrival.number, self.drain.bugs)
+        start = self._start(arrival.turn(time.monotonic_ns()), call, unsent.NOBODY, None, first_of(call))
         end = AttemptEnd(id=start.id, kind="dropped", error=why)
         self.ended += 1
         self._note(end)
         self._finished.append((start, end, ()))
-
-    def _position(self, seat: Seat, turn: Turn) -> int:
-        """Of its next example in the cell's order."""
-        block = turn.block
-        if turn.number is not None:
-            return turn.number
-        if seat.cell != block.cell:
-            seat.cell, seat.taken = block.cell, 0
-        position = seat.number * self._count + self._index + seat.taken * block.concurrency
-        seat.taken += 1
-        return position
-
-    def _transport(self, seat: Seat, port: Port) -> Transport:
-        transport = seat.transports.get(port.name)
-        if transport is None:
-            transport = seat.transports[port.name] = Transport(self.drain, self._resolver, port.tls, port.proxy)
-        return transport
 
     def _finish(
         self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int
@@ -303,14 +316,14 @@ class Worker:
         """In one step: the machinery of several would be a tenth of what a short answer costs."""
         done = attempt.finish(start, exchange, transcript, asked, self._windows.get(cell))
         if done.answer is not None:
-            self._storing.write(self._storing.answers, done.answer)
+            self.storing.write(self.storing.answers, done.answer)
         self._end(seat, start, done)
 
     def _finish_long(
         self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int
     ) -> Iterator[bool]:
         """In as many steps as fit between two drains each."""
-        window, storing = partial(self._windows.get, cell), self._storing
+        window, storing = partial(self._windows.get, cell), self.storing
         answers = storing.answers if storing.failed is None else None  # what room is left is for the ends of attempts
         done = yield from attempt.steps(start, exchange, transcript, asked, window, answers, storing.fail)
         self._end(seat, start, done)
@@ -340,20 +353,15 @@ class Worker:
 
     def _note(self, record: msgspec.Struct) -> None:
         """A line of the journal."""
-        self._storing.write(self._storing.journal, record)
+        self.storing.write(self.storing.journal, record)
 
     def _stop(self) -> None:
         """What is in flight ends, and what waits is dropped: nothing new is begun that could not be written down."""
         self._close_turns()
         if not self._is_full:
             self._is_full = True
-            self.drop_waiting(STOPPED)
+            self.drop_waiting(unsent.STOPPED)
             self.on_full()
-
-    @property
-    def storage(self) -> str | None:
-        """What could not be written, and why; None while all is well."""
-        return self._storing.failed
 
     @property
     def is_idle(self) -> bool:
@@ -370,13 +378,6 @@ class Worker:
 
     # the end ---------------------------------------------------------------------------------------------------------
 
-    def sync(self) -> StorageError | None:
-        """To disk: a power cut loses nothing before this. Slow: call it off the hub, and tell `fail` on it what went wrong."""
-        return self._storing.sync()
-
-    def fail(self, failed: StorageError) -> None:
-        self._storing.fail(failed)
-
     def finish(self) -> list[Finding]:
         """Everything has ended: write the findings of this process and close its files."""
         self.drain.run_backlog()
@@ -385,10 +386,10 @@ class Worker:
         for finding in found:
             self._note(finding)
         self._note(LastWord(self.started, self.ended))
-        failed = self.sync()
+        failed = self.storing.sync()
         if failed is not None:
-            self.fail(failed)
+            self.storing.fail(failed)
         self.closed = True
         self._watch.close()
-        self._storing.close()
+        self.storing.close()
         return found

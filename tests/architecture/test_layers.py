@@ -31,6 +31,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "journal_reader": "results",
     "claim": "results",
     "reserve": "results",
+    "trial": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {
