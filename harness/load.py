@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from harness import plugins
+from harness.effort import EFFORTS, SETTINGS, Name, worth
 from harness.measure import slo
 from harness.section import Positive, Ratio, Section, Whole, checking, mistake
 
@@ -18,6 +19,7 @@ Users = Annotated[int, Field(ge=1, le=100_000)]
 Speed = Annotated[float, Field(gt=0, le=1_000)]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
 N = TypeVar("N", int, float)
+_QUICK = EFFORTS["quick"]
 
 
 def _rising(levels: tuple[N, ...], what: str) -> tuple[N, ...]:
@@ -116,25 +118,38 @@ class SearchFor(Section):
     """Look for the largest level that holds `slo`, in place of `levels`: doubling from `begin`, then bisection.
 
     begin, most    the least and the largest level that is asked for
+    effort         names what those below are if they are not said: `quick` for a first answer, `full` for one near the truth
     ratio          it ends when what was not shown to hold is at most so many times the answer
     confidence     of each bound, one-sided; `looks`: independent ones at the queue that a level needs
     requests       of the first step at a level; what stays unclear is run again, up to `requests_most` together
     least_s        a step is as long as its requests need, and no shorter than this
     budget         requests of the search at one endpoint, warm-ups included; `minutes` as well
 
-    What the defaults are worth is in scenarios/README.md: about 15,000 requests to find nine tenths of the truth, seldom more.
+    What an answer is worth is in `harness.effort`, for the report, and in scenarios/README.md.
     """
 
     begin: Annotated[float, Field(gt=0, le=100_000)]
     most: Annotated[float, Field(gt=0, le=100_000)]
-    ratio: Annotated[float, Field(gt=1, le=10)] = 1.1
-    confidence: Annotated[float, Field(ge=0.8, le=0.9999)] = 0.99
-    looks: Whole = 50
-    requests: Annotated[int, Field(ge=400)] = 1_000
-    requests_most: Whole = 4_000
+    effort: Name = "quick"
+    ratio: Annotated[float, Field(gt=1, le=10)] = _QUICK.ratio
+    confidence: Annotated[float, Field(ge=0.8, le=0.9999)] = _QUICK.confidence
+    looks: Whole = _QUICK.looks
+    requests: Annotated[int, Field(ge=400)] = _QUICK.requests
+    requests_most: Whole = _QUICK.requests_most
     least_s: Positive = 5.0
-    budget: Whole = 20_000
-    minutes: Positive = 60.0
+    budget: Whole = _QUICK.budget
+    minutes: Positive = _QUICK.minutes
+
+    @property
+    def worth(self) -> str:
+        """Of an answer, in words."""
+        return worth({name: getattr(self, name) for name in SETTINGS})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_named(cls, given: Any) -> Any:
+        named = EFFORTS.get(given.get("effort", "quick")) if isinstance(given, dict) else None
+        return given if named is None else {name: getattr(named, name) for name in SETTINGS} | given
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -35,6 +35,7 @@ class Searched(msgspec.Struct, frozen=True, omit_defaults=True):
     at_least  it is the largest that was asked for: the truth may lie higher
     above     the least load that was not shown to hold; None if all were
     requests  that were sent, those of warm-ups included; `seconds` that it took
+    worth     of the answer, in words that follow `at these settings an answer is ...`; None in runs of older versions
     judged    every load that was tried, ascending
     """
 
@@ -46,4 +47,5 @@ class Searched(msgspec.Struct, frozen=True, omit_defaults=True):
     above: float | None = None
     requests: int = 0
     seconds: float = 0.0
+    worth: str | None = None
     judged: tuple[Judged, ...] = ()

@@ -14,7 +14,7 @@ import msgspec
 from gevent import monkey
 from locust import events
 
-from harness import assembly, results, scenario_file
+from harness import assembly, claim, results, scenario_file
 from harness.errors import HarnessError
 from harness.load import Load
 from harness.loadgen import settings
@@ -49,10 +49,14 @@ def add_options(parser: Any) -> None:
 
 
 def find_run(options: Any, *, is_open: bool) -> Path:
-    """The prepared run directory, or a new one for `--scenario`. `is_open`: of the locustfile that was started."""
+    """The prepared run directory, or a new one for `--scenario`; it is this process's to make from now on.
+
+    is_open  of the locustfile that was started
+    """
     if options.run_dir:
         run = Path(options.run_dir)
         _check_kind(Scenario.model_validate(results.read_manifest(run).scenario).load, "--run-dir", is_open=is_open)
+        claim.claim(run)
         return run
     if not options.scenario:
         raise HarnessError("nothing to run", where="--scenario", remedy="--scenario FOLDER, or use `signoff run`")
@@ -61,6 +65,7 @@ def find_run(options: Any, *, is_open: bool) -> Path:
     opened = assembly.open_run(loaded, Path(options.out), datetime.now(UTC))
     events.quit.add_listener(lambda **_: opened.close())
     events.quit.add_listener(lambda **_: print(f"{opened.run}\n  next: signoff score {opened.run}"))  # noqa: T201
+    claim.claim(opened.run)
     return opened.run
 
 

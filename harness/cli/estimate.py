@@ -282,7 +282,9 @@ def _assumed(load: Load, answers: Mapping[str, Answer], replayed: Replayed) -> I
         yield f"at most: all {load.attempts_most} attempts fail, take as long and are billed; a Retry-After may make it longer"
         yield "nothing is read from a cache"
         return
-    if search_of(load) is not None:
+    search = search_of(load)
+    if search is not None:
+        yield f"at these settings an answer is {search.worth}"
         yield "a search is over when it knows the load, so this is the most that it may take: its budget and its minutes"
     yield "nothing is read from a cache, nothing fails, nothing is refused; warm-up is asked and paid like the rest"
 

@@ -91,6 +91,8 @@ def _search(scenario: Scenario) -> dict[str, Any] | None:
         "ratio": config.ratio,
         "for": [text for text, searched in texts.items() if searched],
         "not_for": [text for text, searched in texts.items() if not searched],
+        "effort": config.effort,
+        "worth": config.worth,
         "max_requests": config.budget,
         "max_s": 60 * config.minutes,
     }
@@ -171,7 +173,8 @@ def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
         most = f"at most {search['max_requests']:,} requests and {_minutes(search['max_s'])} minutes for each of {endpoints}"
         other = f"; looked at afterwards only: {', '.join(search['not_for'])}" if search["not_for"] else ""
         loads = f"{search['begin']:g} to {search['most']:g} {planned['unit']}, to within {search['ratio']:g} times"
-        return f"search the largest load from {loads}, for {', '.join(search['for'])}: {most} endpoints{other}"
+        near = f"an answer is {search['worth']}"
+        return f"search the largest load from {loads}, for {', '.join(search['for'])}: {most} endpoints{other}; {near}"
     once = planned.get("evaluation")
     if once is not None:
         asked = f"{once['examples']:,} examples once x {endpoints} endpoints x {planned['repetitions']} repetitions"

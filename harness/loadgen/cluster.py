@@ -16,14 +16,14 @@ import gevent
 from locust import LoadTestShape, events
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from harness import results
+from harness import reserve, results
 from harness.errors import ExitCode, HarnessError
 from harness.load import search_of
-from harness.loadgen import door, page, prepare
+from harness.loadgen import door, page, plan, prepare
 from harness.loadgen.conductor import Conductor
 from harness.loadgen.guard import Guard
 from harness.loadgen.member import Member
-from harness.loadgen.plan import Source
+from harness.loadgen.plan import Fixed, Source
 from harness.scenario import Scenario
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     scenario = Scenario.model_validate(manifest.scenario)
     drain_s = scenario.load.drain_s
     source = _search(scenario, run) if search_of(scenario.load) is not None else None
+    reserve.hold(run, len(plan.lanes(manifest.plan)) * (source or Fixed(manifest.plan)).users)
     conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s, source)
     _receive(runner, conductor, workers)
     conductor.guard(Guard(scenario.budget, manifest.rates))

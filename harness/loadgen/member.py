@@ -85,6 +85,7 @@ class Member:
         self._index = setup.index
         self._worker = Worker(run, manifest, self._calls(manifest), self._keys(manifest), setup.index, setup.count)
         self._worker.on_end = self._tell_locust
+        self._worker.on_full = lambda: gevent.spawn(self._report)  # at once: the others go on until the master knows
         self._worker.on_worked_off = lambda block: self._say(messages.DONE, messages.Done(setup.index, block.id))
         ReplayUser.worker = self._worker
         gevent.spawn(self._report_for_ever)
@@ -153,7 +154,10 @@ class Member:
             due = time.monotonic() + REPORT_S
             self._report()
             if not self._at_work.closed:
-                pool.apply(self._at_work.sync)  # fdatasync blocks for milliseconds: off the hub
+                storing = self._at_work.storing
+                failed = pool.apply(storing.sync)  # fdatasync blocks for milliseconds: off the hub
+                if failed is not None:
+                    storing.fail(failed)
             gevent.sleep(max(0.0, due - time.monotonic()))
 
     def _report(self) -> None:
@@ -174,7 +178,7 @@ class Member:
             in_flight=worker.in_flight,
             started=worker.started,
             ended=worker.ended,
-            storage=worker.storage,
+            storage=worker.storing.failed,
             health=health,
         )
         self._say(messages.INTERVAL, interval)

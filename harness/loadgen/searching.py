@@ -28,6 +28,24 @@ LOOKS_HOPELESS = 2  # in a row: one may be a burst
 SLACK = 3.0  # a closed loop may take so many times what it is expected to
 
 
+def settings_of(load: ClosedLoad | OpenLoad) -> Settings:
+    """What a scenario's search is to `measure.search`."""
+    config = load.search
+    if config is None:
+        raise ValueError("no search is planned")
+    return Settings(
+        begin=config.begin,
+        most=config.most,
+        whole=isinstance(load, ClosedLoad),
+        ratio=config.ratio,
+        confidence=config.confidence,
+        looks=config.looks,
+        requests=config.requests,
+        requests_most=config.requests_most,
+        budget=config.budget,
+    )
+
+
 @dataclass
 class _OfOne:
     """The search at one endpoint; `sent` and `used_s` are what all its steps have cost."""
@@ -51,25 +69,11 @@ class Searching:
         self._load, self._config = load, load.search
         self._objectives = [each for text in scenario.slo if slo.is_share(each := slo.parse(text, load.view))]
         self._journals, self._now_s = journals, now_s
-        settings = self._settings(load)
+        settings = settings_of(load)
         self._searches = [_OfOne(name, Search(settings), {}, {}) for name in scenario.endpoints]
         self._wanted = 0
         self._running: tuple[_OfOne, float] | None = None  # whose step, and when it began
         self._hopeless: list[str] = []
-
-    def _settings(self, load: ClosedLoad | OpenLoad) -> Settings:
-        config = self._config
-        return Settings(
-            begin=config.begin,
-            most=config.most,
-            whole=isinstance(load, ClosedLoad),
-            ratio=config.ratio,
-            confidence=config.confidence,
-            looks=config.looks,
-            requests=config.requests,
-            requests_most=config.requests_most,
-            budget=config.budget,
-        )
 
     @property
     def users(self) -> int:
@@ -205,6 +209,7 @@ class Searching:
             above=found.above,
             requests=one.sent,
             seconds=one.used_s,
+            worth=self._config.worth,
             judged=tuple(self._judged(one, each) for each in found.frontier),
         )
 

@@ -63,6 +63,12 @@ class Queue(msgspec.Struct, frozen=True):
         variance = sum(self.squares) / total - (sum(self.sums) / total) ** 2
         return total / worst_effect(n, np.array(self.sums), variance)[0]
 
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of what arrivals found; 0 of none."""
+        total = sum(self.n)
+        return math.sqrt(max(0.0, sum(self.squares) / total - (sum(self.sums) / total) ** 2)) if total else 0.0
+
 
 class Bound(msgspec.Struct, frozen=True):
     """One-sided bounds of a share, each at the confidence asked for, and how many requests one independent one takes."""

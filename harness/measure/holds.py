@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
+from scipy import special
 
+from harness.effort import EFFORTS
 from harness.measure import blocks
 from harness.measure.blocks import Share
-from harness.measure.level import LevelResult
+from harness.measure.level import LOST_ALLOWED, LevelResult
 
-CARRIED_RATIO = 0.98
+CARRIED_RATIO = 1 - LOST_ALLOWED
 COLLAPSED_RATIO = 0.90
 GROWTH = 1 / CARRIED_RATIO - 1  # seconds per second: the trend of a queue that carries just so much
-CONFIDENCE = 0.999  # a search looks at a load near the limit up to six times, and at several such loads
-LOOKS = 400  # at the queue: of fewer, the rare long ones may all have been missed, and no bound of what was seen knows of them
+CONFIDENCE = EFFORTS["full"].confidence  # a search looks at a load near the limit up to six times, and at several such loads
+LOOKS = EFFORTS["full"].looks  # at the queue: of fewer, the rare long ones may all have been missed, and no bound knows of them
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -34,7 +36,8 @@ def verdict(level: LevelResult, confidence: float = CONFIDENCE, looks: int = LOO
     stop = oversaturated(level)
     if stop is not None:
         return Verdict("fail", stop)
-    found = [*_carried(level), *_seen(level, looks), *(_share(each, confidence) for each in (*level.shares, level.errors))]
+    shares = (*level.shares, level.errors, level.lost)
+    found = [*_carried(level, confidence), *_seen(level, looks), *(_share(each, confidence) for each in shares)]
     failed = [each for each in found if each.kind == "fail"]
     unclear = sorted((each for each in found if each.kind == "unclear"), key=lambda each: each.more or 0)
     return [Verdict("pass", "every share is under what is allowed"), *unclear, *failed[:1]][-1]
@@ -54,13 +57,26 @@ def oversaturated(level: LevelResult) -> str | None:
     return None
 
 
-def _carried(level: LevelResult) -> Iterator[Verdict]:
+def _carried(level: LevelResult, confidence: float) -> Iterator[Verdict]:
+    """What was lost has a bound of its own (`_share`); what else lacks is what a run left in flight more than it began with."""
     ratio, trend = level.carried_ratio, level.trend
-    if ratio is None or ratio < CARRIED_RATIO:
-        told = "nothing arrived" if ratio is None else f"{100 * ratio:.1f} % of the arrivals were answered"
-        yield Verdict("unclear", f"{told}, and {100 * CARRIED_RATIO:.0f} % are needed")
+    if ratio is None:
+        yield Verdict("unclear", f"nothing arrived, and {100 * CARRIED_RATIO:.0f} % are needed")
+    elif ratio < CARRIED_RATIO:
+        surely = ratio + _edges_ratio(level, confidence) < CARRIED_RATIO
+        told = f"{100 * ratio:.1f} % of the arrivals were answered, and {100 * CARRIED_RATIO:.0f} % are needed"
+        yield Verdict("fail" if surely else "unclear", told)
     if trend is not None and trend.low > 0 and trend.slope > GROWTH:
         yield Verdict("unclear", f"requests take longer by {trend.slope:.3f} s per second, so the queue grows")
+
+
+def _edges_ratio(level: LevelResult, confidence: float) -> float:
+    """How much of the arrivals the ends of the runs may hide, with confidence, where the queue is only longer by chance.
+
+    Two depths of each run, independent at worst. A queue that grew is as uncertain as it is long, and is judged by its trend.
+    """
+    z = float(special.ndtri(confidence))
+    return z * math.sqrt(2 * level.runs) * level.queue.deviation / level.requests if level.requests else math.inf
 
 
 def _seen(level: LevelResult, looks: int) -> Iterator[Verdict]:

@@ -19,6 +19,7 @@ from harness.measure.slo import LATENCIES, Objective, per_request
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
 ERRORS_ALLOWED = 0.01  # where no objective speaks of errors
+LOST_ALLOWED = 0.02  # of the arrivals, so that 98 % are carried
 TREND_CONFIDENCE = 0.99
 _TREND_BLOCKS = 16
 
@@ -60,6 +61,8 @@ class LevelResult(msgspec.Struct, frozen=True):
     achieved_per_s counts what ended, failures too: they have a bound of their own, and one that a user may set as he likes.
 
     errors  its own share beside those of the objectives
+    lost    arrivals that never ended: nobody came to send them, or the drain limit cut them off
+    runs    of this load; at the ends of each, requests in flight are arrivals without an answer, or answers without an arrival
     trend   of the last run
     """
 
@@ -70,7 +73,9 @@ class LevelResult(msgspec.Struct, frozen=True):
     achieved_per_s: float
     shares: tuple[Share, ...]
     errors: Share
+    lost: Share
     queue: Queue
+    runs: int = 1
     trend: Trend | None = None
     ttft_p99_s: float | None = None
     itl_p99_s: float | None = None
@@ -115,6 +120,7 @@ def level_result(
         achieved_per_s=int(((rows.done_s >= begin_s) & (rows.done_s < end_s)).sum()) / length_s,
         shares=tuple(_share(each, rows, order) for each in objectives if each.metric not in ("errors", "success")),
         errors=_errors(~ok, objectives, errors_allowed),
+        lost=_counted("ended", LOST_ALLOWED, ~np.isfinite(rows.done_s[order])),
         queue=blocks.queue_of(_depth(rows, order)),
         trend=trend(rows.arrival_s[order], rows.done_s[order] - rows.arrival_s[order]),
         ttft_p99_s=_p99(rows, "ttft", order[ok]),
@@ -137,6 +143,8 @@ def combined(first: LevelResult, second: LevelResult) -> LevelResult:
         achieved_per_s=achieved / length_s,
         shares=tuple(map(blocks.joined, first.shares, second.shares)),
         errors=blocks.joined(first.errors, second.errors),
+        lost=blocks.joined(first.lost, second.lost),
+        runs=first.runs + second.runs,
         queue=blocks.queues_joined(first.queue, second.queue),
     )
 

@@ -5,21 +5,20 @@ that ends early, make the answer smaller and never larger.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import msgspec
-import numpy as np
 
+from harness.effort import EFFORTS
 from harness.errors import HarnessError
 from harness.measure.holds import CONFIDENCE, LOOKS, Verdict, verdict
 from harness.measure.level import LevelResult, combined
 
-REQUESTS = 5_000
-REQUESTS_MOST = 320_000
-BUDGET = 2_000_000
+_FULL = EFFORTS["full"]
 End = Literal["resolved", "most", "none", "budget", "time", "stopped", "running"]
 _GROWTH = 4  # a step gets at most so many times what it has: the guess of what is needed is rough at first
+_REST = 10  # less than a tenth of what a load may have would not change what is known of it
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -34,23 +33,30 @@ class Settings(msgspec.Struct, frozen=True):
     requests_most  of all runs of one load; what it does not tell stays unclear
     budget         requests of the whole search
 
-    The defaults are what it takes to end in 0.90 to 1.00 of the capacity of M/M/c queues in 95 of 100 searches: 0.9 million
-    requests on average (tests/measure/test_search_capacity.py). With fewer the answer gets smaller, or there is none.
+    The defaults are those of `effort: full`: 95 of 100 searches end in 0.90 to 1.00 of the capacity of M/M/c queues, with
+    240,000 requests on average (tests/measure/test_search_effort.py). With fewer the answer gets smaller, or there is none.
     """
 
     begin: float
     most: float
     whole: bool = False
-    ratio: float = 1.03
+    ratio: float = _FULL.ratio
     confidence: float = CONFIDENCE
     looks: int = LOOKS
-    requests: int = REQUESTS
-    requests_most: int = REQUESTS_MOST
-    budget: int = BUDGET
+    requests: int = _FULL.requests
+    requests_most: int = _FULL.requests_most
+    budget: int = _FULL.budget
 
     def __post_init__(self) -> None:
         if not 0 < self.begin <= self.most:
             raise HarnessError(f"a search from {self.begin:g} to {self.most:g}", remedy="begin above 0 and no higher than most")
+        if not 0.5 < self.confidence < 1:
+            raise HarnessError(f"a search with confidence {self.confidence:g}", remedy="above 0.5 and below 1, such as 0.99")
+        if not 1 <= self.requests <= self.requests_most:
+            what = f"a search with {self.requests:,} requests of a step and {self.requests_most:,} of a load"
+            raise HarnessError(what, remedy="at least one of a step, and no fewer of a load")
+        if self.looks < 1:
+            raise HarnessError(f"a search with {self.looks} looks", remedy="at least one look at the queue")
         if self.ratio <= 1:
             raise HarnessError(f"a search to within a ratio of {self.ratio:g}", remedy="a ratio above 1, such as 1.03")
         if self.whole and (self.begin % 1 or self.most % 1):
@@ -138,7 +144,7 @@ class Search:
     def _again(self, level: LevelResult, found: Verdict) -> Step | None:
         """The rest of an unclear step; None where it is clear, or has had all its requests."""
         left = self._settings.requests_most - level.requests
-        if found.kind != "unclear" or left < self._settings.requests or level.requests == 0:
+        if found.kind != "unclear" or _REST * left < self._settings.requests_most or level.requests == 0:
             return None
         more = level.requests if found.more is None else min(max(found.more, level.requests), (_GROWTH - 1) * level.requests)
         return Step(level.load, min(more, left))
@@ -177,17 +183,3 @@ def search(measure: Callable[[Step], LevelResult], settings: Settings) -> Found:
     while (step := state.next()) is not None:
         state.tell(step.load, measure(step))
     return state.found()
-
-
-def knee(loads: Sequence[float], values: Sequence[float]) -> float | None:
-    """A hint where a curve bends most: the load farthest from the straight line between its ends; None below three, or if flat.
-
-    The distance of Satopaa et al. 2011 (Kneedle) without its smoothing, after both axes are scaled to 0..1. It moves with the
-    loads that happened to be tried, so it decides nothing.
-    """
-    x, y = np.asarray(loads, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    if len(x) < 3 or x[0] == x[-1] or y.min() == y.max():
-        return None
-    x, y = (x - x[0]) / (x[-1] - x[0]), (y - y.min()) / (y.max() - y.min())
-    distance = np.abs(y - y[0] - x * (y[-1] - y[0]))
-    return float(loads[int(distance.argmax())]) if distance.max() > 1e-9 else None

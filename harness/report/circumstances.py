@@ -80,7 +80,7 @@ class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
     """One load that a search has tried; `level` is its name among the endpoint's levels, from which the percentiles are.
 
     verdict    of all its `runs`; only `pass` is shown to hold. `cut_short`: it was ended early, for it was hopeless
-    ttft_p99_s in an open loop from the intended arrival; None, as itl_p99_s, where not estimable
+    ttft_p99_s in an open loop from the intended arrival, as e2e_mean_s is; None, as itl_p99_s, where not estimable
     """
 
     level: str
@@ -95,13 +95,15 @@ class FrontierPoint(msgspec.Struct, frozen=True, kw_only=True):
     offered_tokens_per_s: float | None
     ttft_p99_s: float | None
     itl_p99_s: float | None
+    e2e_mean_s: float | None = None
     goodput_per_s: float | None
 
 
 class SearchFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The largest load that holds the objectives at one endpoint, as `harness.searched` has it.
 
-    knee  the load where p99 of TTFT bends most: a hint, which decides nothing
+    knee   the load of most power, goodput over mean e2e: a hint, which decides nothing
+    worth  of the answer at the search's settings, in words
     """
 
     unit: str
@@ -112,6 +114,7 @@ class SearchFigures(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     seconds: float
     knee: float | None
+    worth: str | None = None
     frontier: tuple[FrontierPoint, ...]
 
 

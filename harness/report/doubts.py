@@ -4,8 +4,9 @@ The rule: a doubt names its share and the threshold it passed, and whether the f
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import msgspec
 import numpy as np
 
 from harness.measure import health, timing
@@ -22,11 +23,17 @@ STUCK_RATIO = 0.05
 def doubts(run: Run) -> list[Finding]:
     """All findings of this kind, in a fixed order."""
     measured = [each.end for each in run.attempts if each.end is not None and each.start.phase is Phase.MEASURE]
-    limited = health.findings(client.watched(run).values())
+    limited = _of_this_load(run, health.findings(client.watched(run).values()))
     ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured), *_hidden(measured))
     headroom = calibration.findings(calibration.figures(run))
     begun = (*_empty(run), *_left_out(run), *_stuck(run))
     return [*begun, *limited, *dispatch.findings(run), *ours, *_lossy(run), *headroom, *cache.findings(run)]
+
+
+def _of_this_load(run: Run, limited: Iterable[Finding]) -> list[Finding]:
+    """What came late spoils times. An evaluation is for answers and what they cost, and publishes no times as a load's."""
+    spoils = run.manifest.scenario.get("load", {}).get("kind") != "evaluation"
+    return [msgspec.structs.replace(each, invalid=each.invalid and spoils) for each in limited]
 
 
 def _empty(run: Run) -> Iterator[Finding]:

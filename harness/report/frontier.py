@@ -5,7 +5,7 @@ The rule: the decisions are the run's own, from the manifest; the figures beside
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.measure.search import knee
+from harness.measure.knee import At, knee
 from harness.records import Finding
 from harness.report import wording
 from harness.report.cells import Cell
@@ -19,6 +19,10 @@ _ENDS = {
     "stopped": "The run was stopped before the search was over, so a larger load may hold.",
     "running": "The run has not come to its end, so a larger load may hold.",
 }
+_UNCLEAR = (
+    "What stayed unclear counts as not held, but may hold: more requests tell, with `load.search.effort: full`, "
+    "or a larger requests_most and budget."
+)
 
 
 def peaks(cells: Sequence[Cell], searches: Sequence[Searched]) -> dict[str, Cell]:
@@ -64,7 +68,6 @@ def figures(endpoint: str, searches: Sequence[Searched], levels: Mapping[str, Le
     if found is None:
         return None
     points = tuple(_point(each, levels[each.level]) for each in found.judged)
-    bend = [(each.load, each.ttft_p99_s) for each in points if each.ttft_p99_s is not None]
     return SearchFigures(
         unit=found.unit,
         end=found.end,
@@ -73,8 +76,20 @@ def figures(endpoint: str, searches: Sequence[Searched], levels: Mapping[str, Le
         above=found.above,
         requests=found.requests,
         seconds=found.seconds,
-        knee=knee([load for load, _ in bend], [ttft_s for _, ttft_s in bend]) if bend else None,
+        knee=hint(points),
+        worth=found.worth,
         frontier=points,
+    )
+
+
+def hint(points: Sequence[FrontierPoint]) -> float | None:
+    """The knee, of the loads whose goodput and mean e2e are known."""
+    return knee(
+        [
+            At(each.load, each.goodput_per_s, each.e2e_mean_s)
+            for each in points
+            if each.goodput_per_s is not None and each.e2e_mean_s is not None
+        ]
     )
 
 
@@ -92,6 +107,7 @@ def _point(judged: Judged, level: LevelFigures) -> FrontierPoint:
         offered_tokens_per_s=judged.offered_tokens_per_s,
         ttft_p99_s=level.headline.ttft_s.p99,
         itl_p99_s=level.headline.itl_s.p99,
+        e2e_mean_s=level.headline.e2e_s.mean,
         goodput_per_s=level.goodput_per_s,
     )
 
@@ -112,13 +128,17 @@ def _said(name: str, found: SearchFigures) -> Iterator[str]:
         yield f"{name}: no load was judged."
     if found.end in _ENDS:
         yield f"{name}: {_ENDS[found.end]}"
+    if found.load is not None and found.worth is not None:
+        yield f"{name}: at these settings an answer is {found.worth}."
+    if any(each.load == found.above and each.verdict == "unclear" for each in found.frontier):
+        yield f"{name}: {_UNCLEAR}"
     loads = f"{len(found.frontier)} load{'' if len(found.frontier) == 1 else 's'}"
     cost = f"{name}: {loads} tried in {found.seconds / 60:.1f} minutes with {found.requests:,} requests"
     cut = [load(each.load, found.unit) for each in found.frontier if each.cut_short]
     yield f"{cost}; cut short as hopeless: {wording.joined(cut)}." if cut else f"{cost}."
     if found.knee is not None:
         bend = load(found.knee, found.unit)
-        yield f"{name}: p99 of TTFT bends most at {bend}: a hint, which moves with the loads that were tried."
+        yield f"{name}: goodput over mean e2e is largest at {bend}, the knee: a hint, which moves with the loads tried."
 
 
 def _above(found: SearchFigures) -> str:

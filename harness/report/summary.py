@@ -116,6 +116,9 @@ def _compared(cells: Sequence[Cell], seed: int, *, is_evaluation: bool) -> Compa
 
 
 def _repetitions(run: Run, cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None) -> dict[str, Repeated]:
+    """None of a search: its looks at a load are of unequal length, and end when they have shown enough."""
+    if run.manifest.searches:
+        return {}
     planned = {each.repetition for each in run.manifest.plan if (each.endpoint, each.level) == (cell.endpoint, cell.level)}
     if len(planned) < 2:
         return {}

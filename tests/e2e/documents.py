@@ -22,6 +22,7 @@ RUN_FILES += (
     "truth.jsonl",
     "simulator.json",
     "locust.log",
+    ".lock",
     "calibration.json",
     "campaign.json",
     "campaign.html",

@@ -12,7 +12,8 @@ import pytest
 from screen import Done
 
 from harness import results
-from harness.results import Attempt, Run
+from harness.journal_reader import Attempt
+from harness.results import Run
 from harness.trial import TRANSIENT
 
 EXAMPLES = 40

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from running import Running, running
 
 from harness import results
+from harness.report import build
 
 SCENARIO = """
 name: stopped
@@ -32,6 +34,8 @@ def scorer():
         return grade(text, example)
     return slowly
 """
+MADE = (results.SUMMARY, build.SCORECARD, build.JOINED, build.HLOG, build.HTML)
+CUT_OFF = {"storage", "attempts_lost", "torn_lines"}
 WORDS = 50  # an answer takes about a second
 
 
@@ -112,8 +116,8 @@ def test_killed_load_process(scenario: Path, tmp_path: Path) -> None:
         run.until_nobody_is_left(0)
 
 
-def test_killed_master(scenario: Path, tmp_path: Path) -> None:
-    """SIGKILL of Locust's master: its worker writes the end of what was in flight, and the run is INVALID, not a bug."""
+def test_killed_master(scenario: Path, tmp_path: Path, signoff: Callable) -> None:
+    """SIGKILL of Locust's master: its worker ends what was in flight, the run is INVALID, and each report is the same."""
     with running(scenario, tmp_path) as run:
         run.until_journal_says('"t":"end"', times=4)
         os.kill(os.getpgid(run.workers[0]), signal.SIGKILL)
@@ -123,6 +127,11 @@ def test_killed_master(scenario: Path, tmp_path: Path) -> None:
         assert ["not_finished"] == [finding.code for finding in kept.findings if finding.invalid]
         assert [] == [each for each in kept.attempts if each.end is None]
         run.until_nobody_is_left(0)
+        made = [(run.run / name).read_bytes() for name in MADE]
+        copy = shutil.copytree(run.run, tmp_path / "elsewhere" / "copy")
+        for folder in (run.run, copy):
+            assert 4 == signoff("report", folder).code
+            assert made == [(folder / name).read_bytes() for name in MADE]
 
 
 def test_killed_signoff(scenario: Path, tmp_path: Path) -> None:
@@ -150,7 +159,7 @@ def test_full_disk(scenario: Path, tmp_path: Path) -> None:
         assert 6 == run.end(limit_s=20), run.err
         kept = results.read_run(run.run)
         assert "failed_storage" == kept.manifest.state
-        assert {"storage"} <= {finding.code for finding in kept.findings} <= {"storage", "torn_lines"}
+        assert {"storage", "attempts_lost"} <= {finding.code for finding in kept.findings} <= CUT_OFF
         assert sum(each.end is not None for each in kept.attempts) >= 4
         assert (run.run / "report.html").exists()
         run.until_nobody_is_left(0)

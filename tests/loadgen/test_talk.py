@@ -15,10 +15,11 @@ from one_worker import SCENARIO, SYSTEM, Load
 
 from harness import assembly, results, scenario_file
 from harness.errors import HarnessError
+from harness.journal_reader import Attempt
 from harness.loadgen import prepare, schedule
 from harness.loadgen.talk import Place, Said, Waits, hold
 from harness.records import Call, Message
-from harness.results import Attempt, Run
+from harness.results import Run
 from harness.simulator import tokens
 from harness.simulator.prefix_cache import BLOCK
 

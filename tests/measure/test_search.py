@@ -7,8 +7,9 @@ import pytest
 from harness.errors import HarnessError
 from harness.measure.blocks import Queue, Share
 from harness.measure.level import LevelResult
-from harness.measure.search import Search, Settings, Step, knee, search
+from harness.measure.search import Search, Settings, Step, search
 
+REFUSED = [{"requests": 0}, {"confidence": 1.5}, {"confidence": 0.5}, {"looks": 0}, {"requests": 10, "requests_most": 9}]
 FAST = {"requests": 1_000, "requests_most": 8_000, "budget": 100_000}
 
 
@@ -24,6 +25,7 @@ def level(load: float, requests: int, missed: float, carried: float = 1.0) -> Le
         achieved_per_s=load * carried,
         shares=(Share("ttft.p90 <= 1 s", 0.1, n, over),),
         errors=Share("errors", 0.02, n, (0,) * 40),
+        lost=Share("ended", 0.02, n, (0,) * 40),
         queue=Queue(n, (0.0,) * 40, (0.0,) * 40),
     )
 
@@ -79,7 +81,7 @@ def test_a_budget_below_one_run_asks_for_nothing() -> None:
 
 def test_an_unclear_load_is_run_again_and_then_taken_for_not_held() -> None:
     """Just what is allowed cannot be told from it: 1,000 requests grow to 8,000, and the answer stays below."""
-    state = Search(Settings(begin=1, most=2, ratio=2, **FAST))  # type: ignore[arg-type]
+    state = Search(Settings(begin=1, most=2, ratio=2, confidence=0.999, **FAST))  # type: ignore[arg-type]
     assert "pass" == state.tell(1, level(1, 1_000, 0.0)).kind
     asked = []
     while (step := state.next()) is not None:
@@ -104,14 +106,17 @@ def test_the_same_step_until_it_is_told_of() -> None:
         state.tell(2, level(2, 1_000, 0.0))
 
 
-@pytest.mark.parametrize("fields", [{"begin": 0}, {"begin": 20}, {"ratio": 1}, {"begin": 1.5, "whole": True}])
+@pytest.mark.parametrize("fields", [{"begin": 0}, {"begin": 20}, {"ratio": 1}, {"begin": 1.5, "whole": True}, *REFUSED])
 def test_settings_that_cannot_be_searched(fields: dict[str, float]) -> None:
-    """Nothing below the begin, no order, no resolution, half a user."""
+    """Nothing below the begin, no order, no resolution, half a user; no requests, no such confidence, no look."""
     with pytest.raises(HarnessError):
         Settings(**{"begin": 1, "most": 10, **fields})  # type: ignore[arg-type]
 
 
-def test_the_knee_is_where_a_broken_line_breaks() -> None:
-    """Flat to 4, then steep; a straight line, a flat one and two points have none."""
-    assert 4 == knee([1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 9, 17])
-    assert None is knee([1, 2, 3], [1, 2, 3]) is knee([1, 2, 3], [5, 5, 5]) is knee([1, 2], [1, 5])
+def test_the_rest_of_a_load_is_used() -> None:
+    """546 of 1,000 requests leave fewer than a step has, and they may still tell; a tenth would not."""
+    state = Search(Settings(begin=1, most=2, requests=500, requests_most=1_000))
+    assert "unclear" == state.tell(1, level(1, 520, 0.1)).kind
+    assert Step(1, 480) == state.next()
+    state.tell(1, level(1, 400, 0.1))
+    assert None is state.next()

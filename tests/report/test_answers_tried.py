@@ -6,13 +6,14 @@ import handmade
 import msgspec
 import pytest
 
+from harness.journal_reader import Attempt
 from harness.rates import Rates
 from harness.report import answers_tried, join, summary
 from harness.report.cells import cells
 from harness.report.figures import Comparison, Distribution, LevelFigures, Ranking, encode, rounded
 from harness.report.html import render
 from harness.report.tries import AnswersTried
-from harness.results import Attempt, Run
+from harness.results import Run
 from harness.scenario import Scenario
 from harness.trial import Trial
 

@@ -1,14 +1,16 @@
 """What the journals say against the numbers: each doubt at its threshold, and silence below it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from harness.journal_reader import Attempt
 from harness.measure.histogram import bucket_counts
 from harness.records import Apart, AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase, Usage
 from harness.report.doubts import doubts
-from harness.results import Attempt, Run
+from harness.results import Run
 
 PLAN = (
     Block(0, 0, "a", "10", 10, Phase.WARMUP, 1.0),
@@ -123,3 +125,11 @@ def test_what_a_trace_had_without_an_answer_is_told() -> None:
     [finding] = doubts(Run(whole.path, manifest, whole.attempts, whole.marks, []))
     assert ("trace_failures", False) == (finding.code, finding.invalid)
     assert finding.what.startswith("1,234 requests of the trace got no answer there")
+
+
+@pytest.mark.parametrize(("load", "invalid"), [({"levels": [10]}, True), ({"kind": "evaluation"}, False)])
+def test_lateness_spoils_a_load_and_no_evaluation(load: dict[str, object], invalid: bool) -> None:
+    """It is said all the same."""
+    made = run(*(end(number, chunks=100, coalesced=50, late_coalesced=50) for number in range(10)))
+    made = replace(made, manifest=msgspec.structs.replace(made.manifest, scenario={"load": load}))
+    assert {invalid} == {each.invalid for each in doubts(made) if each.code == "client_limited"}

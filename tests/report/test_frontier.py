@@ -33,6 +33,7 @@ FOUND = Searched(
     above=8,
     requests=2_345,
     seconds=90,
+    worth="about half of the truth",
     judged=(
         judged(2, "pass"),
         judged(4, "pass"),
@@ -63,8 +64,13 @@ def test_the_answer_is_said_with_what_lies_above_it(found: Built) -> None:
             "alpha: the largest load that was shown to hold the objectives is 4 users; 8 users stayed unclear: "
             "the queue was seen 47 times, and 50 are needed."
         ),
+        "alpha: at these settings an answer is about half of the truth.",
+        (
+            "alpha: What stayed unclear counts as not held, but may hold: more requests tell, with `load.search.effort: full`, "
+            "or a larger requests_most and budget."
+        ),
         "alpha: 4 loads tried in 1.5 minutes with 2,345 requests; cut short as hopeless: 16 users.",
-    ] == frontier.sentences(found.summary)[:2]
+    ] == frontier.sentences(found.summary)[:4]
 
 
 def test_the_answer_is_where_objectives_are_judged(found: Built) -> None:
@@ -121,3 +127,15 @@ def test_a_search_that_judged_nothing_is_a_finding(tmp_path: Path) -> None:
     """Its endpoint is in no figure, and that is said."""
     none = Searched(endpoint="alpha", unit="users", end="time")
     assert "not_searched" in [each.code for each in built(tmp_path / "run", none).summary.findings]
+
+
+def test_the_looks_of_a_search_are_no_repetitions(tmp_path: Path) -> None:
+    """Three runs of one load have no interval over them: each was as long as it needed."""
+    run = fabricated.write(
+        tmp_path / "run", [fabricated.Candidate("alpha")], levels=(4,), seconds=10, repetitions=3, graded=False
+    )
+    found = msgspec.structs.replace(FOUND, judged=(judged(4, "pass", runs=3),), above=None)
+    results.write_manifest(run, msgspec.structs.replace(results.read_manifest(run), searches=(found,)))
+    made = build(run)
+    assert {} == made.summary.endpoints["alpha"].levels["4"].repetitions
+    assert 'id="repetitions"' not in (made.path / "report.html").read_text()

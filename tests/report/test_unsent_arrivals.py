@@ -6,12 +6,13 @@ import handmade
 import msgspec
 from handmade import MS
 
+from harness.journal_reader import Attempt
 from harness.records import Phase
 from harness.report import dispatch, join
 from harness.report.cells import cells
 from harness.report.figures import LevelFigures
 from harness.report.summary import summarise
-from harness.results import Attempt, Run
+from harness.results import Run
 from harness.scenario import Scenario
 
 SLO = ("scheduled.e2e.p90 <= 20 s", "service.e2e.p90 <= 20 s", "errors <= 5 %")

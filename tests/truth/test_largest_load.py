@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import re
 import subprocess
 import sys
@@ -25,8 +26,8 @@ pytestmark = pytest.mark.alone
 
 SERVERS, MEAN_S, LIMIT_S, ALLOWED = 8, 0.02, 0.08, 0.1
 OBJECTIVE = f"e2e.p90 <= {1000 * LIMIT_S:g} ms"
-BEGIN = 166  # twice that is 0.92 of the capacity, and the next above it are 1.00 and 1.09
-TRIES = 2
+BEGIN = random.Random(1).uniform(60, 180)  # a sixth to a half of the capacity: no step falls on it by design
+EFFORT = "ratio: 1.05, confidence: 0.95, looks: 40, requests: 2000, requests_most: 8000, budget: 50000"
 SCENARIO = f"""
 name: queue
 endpoints:
@@ -39,7 +40,8 @@ load:
   users: 300
   warmup_s: 1
   drain_s: 5
-  search: {{begin: {BEGIN}, most: 2000, ratio: 1.1, confidence: 0.9, looks: 20, requests_most: 3000, least_s: 3}}
+  seed: 1
+  search: {{begin: {BEGIN}, most: 2000, {EFFORT}}}
 slo: ["{OBJECTIVE}"]
 """
 
@@ -55,25 +57,20 @@ def beyond(rate: float) -> float:
 
 
 def capacity() -> float:
-    return float(optimize.brentq(lambda rate: beyond(rate) - ALLOWED, BEGIN, SERVERS / MEAN_S * (1 - 1e-9)))
+    return float(optimize.brentq(lambda rate: beyond(rate) - ALLOWED, 1, SERVERS / MEAN_S * (1 - 1e-9)))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Again where it was not near: a machine that stood still, or one search in thirty."""
+    """One run, of seeds that are fixed. In virtual time, 983 of 1,000 such searches end within a tenth of the truth."""
     folder = tmp_path_factory.mktemp("queue")
     (folder / "scenario.yaml").write_text(SCENARIO)
     rows = [{"id": f"q{n}", "prompt": f"Question {n}?", "reference": "so so"} for n in range(500)]
     (folder / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = [sys.executable, "-m", "harness.cli.app", "run", str(folder), "--out", str(folder / "runs"), "--metrics", "", "-q"]
-    for seed in range(1, TRIES + 1):
-        seeded = ["--set", f"load.seed={seed}", "--set", f"endpoints.queue.simulated.seed={seed}"]
-        done = subprocess.run([*words, *seeded], capture_output=True, text=True, timeout=150, check=False)
-        assert done.returncode in (ExitCode.OK, ExitCode.INVALID, ExitCode.SLO_FAILED), done.stderr
-        made = (folder / "runs" / "latest").resolve()
-        if abs(searched(made)["load"] / capacity() - 1) <= 0.1:
-            break
-    return made
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode in (ExitCode.OK, ExitCode.INVALID, ExitCode.SLO_FAILED), done.stderr
+    return (folder / "runs" / "latest").resolve()
 
 
 def searched(run: Path) -> dict[str, Any]:
@@ -86,14 +83,15 @@ def test_the_answer_is_that_of_erlang(run: Path) -> None:
     found = searched(run)
     assert capacity() == pytest.approx(found["load"], rel=0.1)
     assert ("resolved", False, "requests/s") == (found["end"], found["at_least"], found["unit"])
-    assert found["load"] < found["above"] <= 1.1 * found["load"] + 1e-9
+    assert found["load"] < found["above"] <= 1.05 * found["load"] + 1e-9
 
 
 def test_a_rate_beyond_the_servers_is_cut_short(run: Path) -> None:
-    """664 a second where 400 are served is hopeless, and the report says so."""
-    (most,) = [each for each in searched(run)["frontier"] if each["load"] == 4 * BEGIN]
+    """The last doubling asks for half as much again as is served, which is hopeless, and the report says so."""
+    most = searched(run)["frontier"][-1]
+    assert most["load"] > 1.5 * SERVERS / MEAN_S
     assert (True, "fail") == (most["cut_short"], most["verdict"])
-    assert re.search(r"cut short as hopeless: .*\b664 requests/s", (run / "report.html").read_text())
+    assert re.search(rf"cut short as hopeless: .*\b{most['load']:.4g} requests/s", (run / "report.html").read_text())
 
 
 def test_the_plan_is_what_was_run(run: Path) -> None:
