@@ -14,14 +14,14 @@ from harness.health import Health
 from harness.quota import Quota
 from harness.rates import Rates
 from harness.searched import Searched
+from harness.worker_host import WorkerHost
 
 SCHEMA_VERSION = 1
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of the records that are written to files: fields at their default are left out. Plain data is in no cycle, and
-    thousands that live for a second need not be walked by the garbage collector, which stops all reading.
-    """
+    """Base of the records that are written to files: fields at their default are left out. Plain data is in no cycle: the
+    garbage collector, which stops all reading, need not walk thousands of them."""
 
 
 class Message(Frozen, frozen=True):
@@ -372,7 +372,6 @@ class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
     urls          where each endpoint was called; the scenario has no address for a simulated one
-    trace_sha256  of the trace that a replay follows
     searches      one for each endpoint where the plan is a search, which grows as it runs
     """
 
@@ -396,3 +395,4 @@ class Manifest(Frozen, frozen=True):
     workers: int = 1
     finished_utc: str | None = None
     searches: tuple[Searched, ...] = ()
+    hosts: tuple[WorkerHost, ...] = ()

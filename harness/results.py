@@ -6,6 +6,7 @@ attempt; every other file is written whole, to a temporary name, synced and rena
 
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from harness import undelivered
 from harness.calibration import CALIBRATION_VERSION, Calibration
 from harness.errors import HarnessError, InvalidRunError, StorageError
 from harness.health import Health
@@ -230,7 +232,12 @@ def read_run(path: Path) -> Run:
         manifest=manifest,
         attempts=attempts,
         marks=reader.marks,
-        findings=[*manifest.findings, *reader.findings, *_doubts(manifest, len(journals), reader.torn)],
+        findings=[
+            *manifest.findings,
+            *reader.findings,
+            *_doubts(manifest, len(journals), reader.torn),
+            *undelivered.doubts(path, manifest, Counter(each.worker for each in attempts)),
+        ],
         grades=read_grades(path),
         health=reader.health,
         resolved=reader.resolved,
@@ -347,7 +354,7 @@ def _doubts(manifest: Manifest, journals: int, torn: int) -> Iterator[Finding]:
             code="journal_missing",
             what=f"{manifest.workers - journals} of {manifest.workers} journals are not here",
             why="all attempts of these workers are missing from every figure",
-            remedy="copy journal-*.jsonl and answers-*.jsonl of every worker into this folder",
+            remedy="bring those of each worker's own folder: signoff report RUN --collect FOLDER",
             invalid=True,
         )
     if torn:

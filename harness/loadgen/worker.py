@@ -52,6 +52,7 @@ from harness.records import (
 from harness.results import LineLog
 from harness.scenario import Scenario
 from harness.wire.transcript import Transcript
+from harness.worker_host import files_of
 
 ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -98,8 +99,7 @@ class Worker:
         self._windows: dict[int, Window] = {}
         self._blocks: tuple[Block, ...] = ()
         self._seats = 0
-        self._journal = LineLog(run / f"journal-{index:03d}.jsonl")
-        self._answers = LineLog(run / f"answers-{index:03d}.jsonl")
+        self._journal, self._answers = (LineLog(run / name) for name in files_of(index))
         self._journal.write(
             JournalHead(
                 v=SCHEMA_VERSION,

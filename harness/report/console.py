@@ -38,6 +38,7 @@ def show(summary: Summary, console: Console) -> None:
         *dispatch.sentences(summary),
         *summary.quotas,
         *network.notable(summary),
+        *summary.hosts,
         *turns.sentences(summary),
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.measure import health, timing
 from harness.records import AttemptEnd, Finding, Phase
-from harness.report import cache, calibration, client, dispatch
+from harness.report import cache, calibration, client, dispatch, hosts
 from harness.results import Run
 
 COALESCED_RATIO = 0.01
@@ -25,7 +25,9 @@ def doubts(run: Run) -> list[Finding]:
     limited = health.findings(client.watched(run).values())
     ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured), *_hidden(measured))
     headroom = calibration.findings(calibration.figures(run))
-    return [*_empty(run), *_stuck(run), *limited, *dispatch.findings(run), *ours, *_lossy(run), *headroom, *cache.findings(run)]
+    elsewhere = hosts.findings(run.manifest.hosts)
+    around = (*_lossy(run), *headroom, *cache.findings(run), *elsewhere)
+    return [*_empty(run), *_stuck(run), *limited, *dispatch.findings(run), *ours, *around]
 
 
 def _empty(run: Run) -> Iterator[Finding]:

@@ -10,7 +10,20 @@ import pandas as pd
 
 from harness.measure import campaign, slo, stats
 from harness.rates import Rates
-from harness.report import calibration, client, dispatch, frontier, join, noise, objectives, quota, repeated, turns, verdict
+from harness.report import (
+    calibration,
+    client,
+    dispatch,
+    frontier,
+    hosts,
+    join,
+    noise,
+    objectives,
+    quota,
+    repeated,
+    turns,
+    verdict,
+)
 from harness.report.cells import Cell, of_repetition
 from harness.report.circumstances import Repeated
 from harness.report.compare import compare
@@ -75,6 +88,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         names=look_ups(run.resolved),
         calibration=calibration.figures(run),
         quotas=tuple(quota.sentences(quota.found(run.attempts, manifest.plan, run.marks))),
+        hosts=tuple(hosts.sentences(manifest.hosts)),
         covers_s=covers_s,
         variation=campaign.of_one_run(covers_s),
         noise=noise.figures(cells, scenario.load),

@@ -26,6 +26,9 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "health": "records",
     "quota": "records",
     "searched": "records",
+    "worker_host": "records",
+    "undelivered": "results",
+    "collected": "results",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,165 @@
+"""A run on two hosts that share no folder: what comes of it is what one host would have made, whatever the network does."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hosts
+import pytest
+from hosts import Child, Network
+
+from harness import bundled, results
+
+WHY_NOT = hosts.lacking()
+pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
+ENDPOINTS = "endpoints: {{far: {{model: sim, {where}, price: {{input: 1, output: 2, source: test}}}}}}\n"
+PLAYED = "simulated: {ttft: {median_s: 0.05}, itl: {median_s: 0.01}}"
+REST = """
+name: far
+prompts: {dataset: examples.jsonl}
+load: {levels: [8], warmup_s: 0.5, measure_s: %s, drain_s: 5, start_over_s: 0.2}
+grading: {scorer: exact}
+"""
+PORT, MASTER_PORT = 8100, 5570
+LOCUST = [sys.executable, "-m", "locust", "-f", bundled.folder("locustfiles") / "closed_loop.py", "--headless"]
+
+
+def write_scenario(folder: Path, where: str, measure_s: float) -> None:
+    folder.mkdir()
+    (folder / "scenario.yaml").write_text(ENDPOINTS.format(where=where) + REST % measure_s)
+    rows = [{"id": f"q{n}", "prompt": f"Question {n}?", "expected": f"The answer to {n} is {7 * n}."} for n in range(40)]
+    (folder / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+class Far:
+    """A master and a worker on host `one`, where the endpoint is, too; a worker on host `two`."""
+
+    def __init__(self, net: Network, measure_s: float, second: str | None = None) -> None:
+        self.net = net
+        one, two = net["one"], net["two"]
+        write_scenario(one.folder / "played", PLAYED, 1)
+        asked = f"base_url: 'http://{one.address}:{PORT}/v1', allow_http: true"
+        write_scenario(one.folder / "scenario", asked, measure_s)
+        write_scenario(two.folder / "scenario", asked, measure_s)
+        if second is not None:
+            (two.folder / "scenario" / "examples.jsonl").write_text(second)
+        self._serve()
+        ports = ["--master-port", MASTER_PORT, "--master-host", one.address]
+        master = ["--master", "--expect-workers", 2, "--master-bind-host", one.address, "--master-bind-port", MASTER_PORT]
+        scenario = ["--scenario", "scenario", "--out"]
+        self.master = self._start("one", "master", *master, *scenario, "runs")
+        self._until((one.folder / "runs" / "latest").exists)
+        self.workers = [
+            self._start("one", "near", "--worker", *ports, *scenario, "near"),
+            self._start("two", "far", "--worker", *ports, *scenario, "kept"),
+        ]
+
+    @property
+    def run(self) -> Path:
+        return (self.net["one"].folder / "runs" / "latest").resolve()
+
+    @property
+    def kept(self) -> Path:
+        return self.net["two"].folder / "kept" / self.run.name
+
+    @property
+    def far(self) -> int:
+        """The number of the worker on host two."""
+        return next(each.worker for each in results.read_manifest(self.run).hosts if each.own)
+
+    def said(self, name: str) -> str:
+        return (self.net["one"].folder / f"{name}.log").read_text()
+
+    def end(self, limit_s: float = 60) -> int:
+        code = self.master.wait(limit_s)
+        for worker in self.workers:
+            worker.wait(10)
+        return code
+
+    def until_kept(self, text: str, times: int) -> None:
+        self._until(lambda: sum(each.read_text().count(text) for each in self.kept.glob("journal-*.jsonl")) >= times)
+
+    def _serve(self) -> None:
+        where = ["--host", self.net["one"].address, "--port", PORT]
+        words = [sys.executable, "-m", "harness.cli.app", "simulate", "played", *where]
+        log = self.net["one"].folder / "simulate.log"
+        with log.open("wb") as written:
+            self.net.start("one", words, written)
+        self._until(lambda: "http://" in log.read_text())
+
+    def _start(self, host: str, name: str, *words: object) -> Child:
+        with (self.net["one"].folder / f"{name}.log").open("wb") as log:
+            return self.net.start(host, [*LOCUST, *words], log)
+
+    def _until(self, holds: Callable[[], bool], limit_s: float = 25) -> None:
+        until = time.monotonic() + limit_s
+        while not holds():
+            assert time.monotonic() < until, [path.read_text() for path in self.net["one"].folder.glob("*.log")]
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Network]:
+    with hosts.network(tmp_path, "one", "two") as made:
+        yield made
+
+
+def report(run: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness.cli.app", "report", str(run), "--json", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def codes(run: Path) -> set[str]:
+    return {finding.code for finding in results.read_run(run).findings if finding.invalid}
+
+
+def test_the_master_has_what_the_far_worker_kept(net: Network, signoff: Callable) -> None:
+    """Both workers' journals are in the run directory, the far one's byte for byte, and the report is that of any run."""
+    made = Far(net, measure_s=3)
+    assert 0 == made.end(), made.said("master") + made.said("far")
+    far = made.far
+    assert sorted(["manifest.json", f"journal-{far:03d}.jsonl", f"answers-{far:03d}.jsonl"]) == sorted(
+        path.name for path in made.kept.iterdir()
+    )
+    assert [] == [path.name for path in made.kept.glob("*.jsonl") if path.read_bytes() != (made.run / path.name).read_bytes()]
+    run = results.read_run(made.run)
+    assert ({"ok"}, {0, 1}, 0) == (
+        {each.end and each.end.kind for each in run.attempts}, {each.worker for each in run.attempts}, run.torn,
+    )  # fmt: skip
+    assert ["complete", [True]] == [run.manifest.state, [each.whole for each in run.manifest.hosts if each.own]]
+    assert set() == codes(made.run) - {"client_saturated", "busy_core"}
+    assert 0 == signoff("score", made.run).code
+    summary = json.loads(report(made.run).stdout)
+    (line,) = summary["hosts"]
+    assert line.startswith(f"host two (worker {far}): its wall clock is 0.")
+    attempts = summary["endpoints"]["far"]["levels"]["8"]["attempts"]
+    assert attempts["offered"] == attempts["attempted"] == attempts["by_kind"]["ok"] > 8
+
+
+def test_what_a_cut_network_kept_back_is_said_and_brought(net: Network) -> None:
+    """The far worker stops and keeps its journal; the master goes on, says what it has not, and `--collect` makes it whole."""
+    made = Far(net, measure_s=30)
+    made.until_kept('"t":"end"', times=20)
+    net.cut("two")
+    assert 4 == made.end(), made.said("master")
+    assert "--collect" in made.said("far")
+    assert {"worker_lost", "journal_undelivered"} <= codes(made.run)
+    ours, theirs = made.run / f"journal-{made.far:03d}.jsonl", made.kept / f"journal-{made.far:03d}.jsonl"
+    assert theirs.read_bytes().startswith(ours.read_bytes())
+    assert ours.stat().st_size < theirs.stat().st_size
+    done = report(made.run, "--collect", made.kept)
+    assert theirs.read_bytes() == ours.read_bytes(), done.stderr
+    assert {"worker_lost"} == codes(made.run) - {"client_saturated", "busy_core"}
+    assert [] == [each for each in results.read_run(made.run).attempts if each.end is None]
+
+
+def test_other_files_on_the_far_host_are_refused(net: Network) -> None:
+    """A worker with another data set makes no load, and master and worker say what differs."""
+    made = Far(net, measure_s=3, second='{"id": "a", "prompt": "Another?", "expected": "x"}\n')
+    assert 4 == made.end(), made.said("master")
+    for name in ("master", "far"):
+        assert "the data set scenario/examples.jsonl is another one" in made.said(name)
+    assert "planned" == results.read_manifest(made.run).state
