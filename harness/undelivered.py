@@ -41,5 +41,5 @@ def _size(path: Path) -> int:
 def _told(lacking: int, attempts: int) -> str:
     if not lacking:
         return "its last word has not come: what it last told of is here, what it wrote then is not"
-    begun = f", with {attempts:,} attempts" if attempts else ""
+    begun = f", with {attempts:,} attempts," if attempts else ""
     return f"at least {lacking:,} bytes{begun} are not here"
