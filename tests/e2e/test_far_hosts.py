@@ -20,16 +20,23 @@ PLAYED = "simulated: {ttft: {median_s: 0.05}, itl: {median_s: 0.01}}"
 REST = """
 name: far
 prompts: {dataset: examples.jsonl}
-load: {levels: [8], warmup_s: 0.5, measure_s: %s, drain_s: 5, start_over_s: 0.2}
 grading: {scorer: exact}
+load: %s
+"""
+LEVELS = "{levels: [8], warmup_s: 0.5, measure_s: %s, drain_s: 5, start_over_s: 0.2}"
+SEARCH = """
+  warmup_s: 0.2
+  drain_s: 5
+  search: {begin: 16, most: 32, confidence: 0.8, looks: 2, requests: 400, requests_most: 400, least_s: 1}
+slo: ["e2e.p90 <= 5 s"]
 """
 PORT, MASTER_PORT = 8100, 5570
 LOCUST = [sys.executable, "-m", "locust", "-f", bundled.folder("locustfiles") / "closed_loop.py", "--headless"]
 
 
-def write_scenario(folder: Path, where: str, measure_s: float) -> None:
+def write_scenario(folder: Path, where: str, load: str) -> None:
     folder.mkdir()
-    (folder / "scenario.yaml").write_text(ENDPOINTS.format(where=where) + REST % measure_s)
+    (folder / "scenario.yaml").write_text(ENDPOINTS.format(where=where) + REST % load)
     rows = [{"id": f"q{n}", "prompt": f"Question {n}?", "expected": f"The answer to {n} is {7 * n}."} for n in range(40)]
     (folder / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -37,13 +44,13 @@ def write_scenario(folder: Path, where: str, measure_s: float) -> None:
 class Far:
     """A master and a worker on host `one`, where the endpoint is, too; a worker on host `two`."""
 
-    def __init__(self, net: Network, measure_s: float, second: str | None = None) -> None:
+    def __init__(self, net: Network, load: str, second: str | None = None) -> None:
         self.net = net
         one, two = net["one"], net["two"]
-        write_scenario(one.folder / "played", PLAYED, 1)
+        write_scenario(one.folder / "played", PLAYED, LEVELS % 1)
         asked = f"base_url: 'http://{one.address}:{PORT}/v1', allow_http: true"
-        write_scenario(one.folder / "scenario", asked, measure_s)
-        write_scenario(two.folder / "scenario", asked, measure_s)
+        write_scenario(one.folder / "scenario", asked, load)
+        write_scenario(two.folder / "scenario", asked, load)
         if second is not None:
             (two.folder / "scenario" / "examples.jsonl").write_text(second)
         self._serve()
@@ -79,8 +86,12 @@ class Far:
             worker.wait(10)
         return code
 
-    def until_kept(self, text: str, times: int) -> None:
-        self._until(lambda: sum(each.read_text().count(text) for each in self.kept.glob("journal-*.jsonl")) >= times)
+    def until_the_master_has(self, text: str, times: int) -> None:
+        """In the far worker's journal."""
+        self._until(lambda: any(path.exists() and path.read_text().count(text) >= times for path in self._here()))
+
+    def _here(self) -> list[Path]:
+        return [self.run / path.name for path in self.kept.glob("journal-*.jsonl")]
 
     def _serve(self) -> None:
         where = ["--host", self.net["one"].address, "--port", PORT]
@@ -118,7 +129,7 @@ def codes(run: Path) -> set[str]:
 
 def test_the_master_has_what_the_far_worker_kept(net: Network, signoff: Callable) -> None:
     """Both workers' journals are in the run directory, the far one's byte for byte, and the report is that of any run."""
-    made = Far(net, measure_s=3)
+    made = Far(net, LEVELS % 3)
     assert 0 == made.end(), made.said("master") + made.said("far")
     far = made.far
     assert sorted(["manifest.json", f"journal-{far:03d}.jsonl", f"answers-{far:03d}.jsonl"]) == sorted(
@@ -141,8 +152,8 @@ def test_the_master_has_what_the_far_worker_kept(net: Network, signoff: Callable
 
 def test_what_a_cut_network_kept_back_is_said_and_brought(net: Network) -> None:
     """The far worker stops and keeps its journal; the master goes on, says what it has not, and `--collect` makes it whole."""
-    made = Far(net, measure_s=30)
-    made.until_kept('"t":"end"', times=20)
+    made = Far(net, LEVELS % 30)
+    made.until_the_master_has('"t":"end"', times=20)
     net.cut("two")
     assert 4 == made.end(), made.said("master")
     assert "--collect" in made.said("far")
@@ -156,9 +167,19 @@ def test_what_a_cut_network_kept_back_is_said_and_brought(net: Network) -> None:
     assert [] == [each for each in results.read_run(made.run).attempts if each.end is None]
 
 
+def test_a_search_reads_what_far_workers_wrote(net: Network) -> None:
+    """All requests of both workers are there when it judges: what it says to have sent is what the run has."""
+    made = Far(net, SEARCH)
+    assert made.end() in (0, 4), made.said("master")  # 4: the machine may be too busy to be believed
+    run = results.read_run(made.run)
+    (search,) = run.manifest.searches
+    assert len(run.attempts) == search.requests
+    assert {0, 1} == {each.worker for each in run.attempts}
+
+
 def test_other_files_on_the_far_host_are_refused(net: Network) -> None:
     """A worker with another data set makes no load, and master and worker say what differs."""
-    made = Far(net, measure_s=3, second='{"id": "a", "prompt": "Another?", "expected": "x"}\n')
+    made = Far(net, LEVELS % 3, second='{"id": "a", "prompt": "Another?", "expected": "x"}\n')
     assert 4 == made.end(), made.said("master")
     for name in ("master", "far"):
         assert "the data set scenario/examples.jsonl is another one" in made.said(name)
