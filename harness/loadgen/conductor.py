@@ -266,8 +266,7 @@ class Conductor:
         """Tell a worker which run this is and which worker it is; a worker that nobody expects gets no answer."""
         index = self._clients.setdefault(hello.client, len(self._clients))
         if index < self._workers:
-            setup = self._hosts.setup(hello.client, index, self._workers)
-            messages.say(self._runner, messages.SETUP, setup, hello.client)
+            self._hosts.set_up(hello.client, index, self._workers)
 
     def _on_ready(self, ready: messages.Ready) -> None:
         self._hosts.ready(ready)

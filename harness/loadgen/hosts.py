@@ -1,5 +1,6 @@
 """What the master knows of where its workers are: what has come of the journals that they keep, and how their clocks stand."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.loadgen.intake import Intake
 from harness.worker_host import WorkerHost
 
 POLL_S = 0.02
+AGAIN_S = 10.0
 STALL_S = courier.LIMIT_S + 5.0  # the worker gives up first, and says so
 BEATS = 60  # seconds back that an answer may refer to
 
@@ -32,6 +34,7 @@ class Hosts:
         self._intake = Intake(run)
         self._pieces: Queue[messages.Piece] = Queue()
         self._clients: dict[int, str | None] = {}
+        self._told_at: dict[int, float] = {}
         self._known: dict[int, WorkerHost] = {}
         self._beats: dict[int, int] = {}
         self._is_full = False
@@ -41,9 +44,13 @@ class Hosts:
 
     # what is said ----------------------------------------------------------------------------------------------------
 
-    def setup(self, client: str | None, index: int, count: int) -> messages.Setup:
-        self._clients[index] = client
-        return home.setup(self._run, self._manifest, self._mark, index, count)
+    def set_up(self, client: str | None, index: int, count: int) -> None:
+        """Tell a worker its place, but not again while that may be under way: a large data set makes a large manifest."""
+        now_s = time.monotonic()
+        if now_s - self._told_at.get(index, -math.inf) > AGAIN_S:
+            self._clients[index], self._told_at[index] = client, now_s
+            setup = home.setup(self._run, self._manifest, self._mark, index, count)
+            messages.say(self._runner, messages.SETUP, setup, client)
 
     def beat(self, number: int) -> messages.Beat:
         self._beats[number] = time.monotonic_ns()

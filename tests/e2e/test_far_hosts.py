@@ -103,7 +103,7 @@ class Far:
 
     def _start(self, host: str, name: str, *words: object) -> Child:
         with (self.net["one"].folder / f"{name}.log").open("wb") as log:
-            return self.net.start(host, [*LOCUST, *words], log)
+            return self.net.start(host, [*LOCUST, *words], log, SIGNOFF_TOKEN=64 * "5")
 
     def _until(self, holds: Callable[[], bool], limit_s: float = 25) -> None:
         until = time.monotonic() + limit_s
@@ -165,6 +165,22 @@ def test_what_a_cut_network_kept_back_is_said_and_brought(net: Network) -> None:
     assert theirs.read_bytes() == ours.read_bytes(), done.stderr
     assert {"worker_lost"} == codes(made.run) - {"client_saturated", "busy_core"}
     assert [] == [each for each in results.read_run(made.run).attempts if each.end is None]
+
+
+def test_a_killed_master_costs_nothing_that_was_measured(net: Network) -> None:
+    """The far worker stops by itself; with its journal brought, every request that it began has its end in the run."""
+    made = Far(net, LEVELS % 30)
+    made.until_the_master_has('"t":"end"', times=20)
+    made.master.kill()
+    made.master.wait()
+    for worker in made.workers:
+        assert 4 == worker.wait(10), made.said("far")
+    assert {"not_finished", "journal_undelivered"} <= codes(made.run)
+    report(made.run, "--collect", made.kept)
+    assert {"not_finished"} == codes(made.run) - {"client_saturated", "busy_core"}
+    run = results.read_run(made.run)
+    assert [] == [each for each in run.attempts if each.end is None]
+    assert {0, 1} == {each.worker for each in run.attempts}
 
 
 def test_a_search_reads_what_far_workers_wrote(net: Network) -> None:
