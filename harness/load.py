@@ -1,6 +1,7 @@
 """The `load` of a scenario: who sends, how much, when, for how long.
 
-A closed loop keeps so many users busy; an open loop sends on a schedule, however slow the endpoint is.
+A closed loop keeps so many users busy; an open loop sends on a schedule, however slow the endpoint is. An evaluation is no load
+test: it asks every example once, and what failed by accident again.
 """
 
 from itertools import pairwise
@@ -295,9 +296,69 @@ class ReplayLoad(_Load):
         return self
 
 
-Load = Annotated[ClosedLoad | OpenLoad | ReplayLoad, Field(discriminator="kind"), BeforeValidator(_closed_unless_said)]
+_STRANGE = {
+    "levels": "write `users: 8`, how many are asked at once; an evaluation has one level",
+    "measure_s": "it is over when every example is answered; `budget.minutes` ends it before",
+    "warmup_s": "an evaluation measures no load, so there is nothing to warm up",
+    "start_over_s": "its users begin at once",
+    "arrivals": "write `kind: open` for a schedule; an evaluation asks as fast as its users allow",
+    "search": "a search is for the largest load: write `kind: closed` or `kind: open`",
+    "aa": "the noise floor is of a load: write `kind: closed` or `kind: open`",
+}
+
+
+class EvaluationLoad(Section):
+    """Each example is asked once in each repetition, as fast as so many `users` allow; what fails by accident is asked again.
+
+    attempts_most   at one answer, the first included; `harness.trial` says what is tried again
+    backoff_s       at most so long before the second attempt; it doubles with each, up to backoff_most_s
+    """
+
+    is_open: ClassVar[bool] = False
+    unit: ClassVar[str] = "users"
+    view: ClassVar[slo.View] = "service"
+    warmup_s: ClassVar[float] = 0.0
+    aa: ClassVar[None] = None
+    again: ClassVar[None] = None
+
+    kind: Literal["evaluation"]
+    users: Users = 8
+    attempts_most: Annotated[int, Field(ge=1, le=100)] = 5
+    backoff_s: Annotated[float, Field(ge=0, le=3_600)] = 1.0
+    backoff_most_s: Annotated[float, Field(ge=0, le=3_600)] = 60.0
+    think_s: Think | None = None
+    drain_s: Positive = 30.0
+    design: Literal["interleaved", "sequential", "parallel"] = "interleaved"
+    repetitions: Whole = 1
+    seed: int = 1
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        return (self.users,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_load(cls, load: Any) -> Any:
+        strange = next((key for key in _STRANGE if isinstance(load, dict) and key in load), None)
+        if strange is not None:
+            raise mistake(f"{strange} of an evaluation", f"drop it: {_STRANGE[strange]}")
+        return load
+
+    @model_validator(mode="after")
+    def _by_turns(self) -> Self:
+        if self.design == "parallel":
+            raise mistake("an evaluation in the parallel design", "write `design: interleaved`: endpoints take turns")
+        if self.backoff_s > self.backoff_most_s:
+            what = f"backoff_s of {self.backoff_s:g} and backoff_most_s of {self.backoff_most_s:g}"
+            raise mistake(what, "let backoff_most_s be no less: it caps what doubles")
+        return self
+
+
+Load = Annotated[
+    ClosedLoad | OpenLoad | ReplayLoad | EvaluationLoad, Field(discriminator="kind"), BeforeValidator(_closed_unless_said)
+]
 
 
 def search_of(load: Load) -> SearchFor | None:
     """None where the levels are known beforehand."""
-    return None if isinstance(load, ReplayLoad) else load.search
+    return load.search if isinstance(load, ClosedLoad | OpenLoad) else None

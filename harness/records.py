@@ -14,6 +14,7 @@ from harness.health import Health
 from harness.quota import Quota
 from harness.rates import Rates
 from harness.searched import Searched
+from harness.trial import Trial
 from harness.worker_host import WorkerHost
 
 SCHEMA_VERSION = 1
@@ -85,9 +86,8 @@ class WireRequest(Frozen, frozen=True):
 
 
 class Usage(Frozen, frozen=True):
-    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning.
-
-    total_tokens is the server's own sum, kept to check it by.
+    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning;
+    `total_tokens` is the server's own sum, kept to check it by.
     """
 
     input_tokens: int | None = None
@@ -119,6 +119,7 @@ class Ending(enum.StrEnum):
     TIMEOUT_IDLE = "timeout_idle"
     TIMEOUT_TOTAL = "timeout_total"
     CANCELLED = "cancelled"  # the run ended first
+    UNSENT = "unsent"  # it was not sent in time: our own share of the declared quota did not let it go
 
 
 class Deadlines(Frozen, frozen=True):
@@ -145,7 +146,7 @@ def load_in_words(concurrency: int, rate: float | None) -> str:
 
 
 class Block(Frozen, frozen=True):
-    """One step of the plan: a load on one endpoint for so long. Consecutive steps of one `cell` do not stop between.
+    """One step of the plan: a load on one endpoint for so long (0: till all is asked). Those of one `cell` do not stop between.
 
     concurrency  most requests in flight; in a closed loop always so many
     rate         arrivals a second in an open loop, on average; None in a closed one
@@ -208,7 +209,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     waited_ns      how long before that all users were busy, so how much of the time from scheduled to dispatched is not ours
     nonce          what stood before the example's prompt; example and nonce are the same where the whole prompt was
     turn           its place in its conversation, from 0; `turns` is how many that is to have, and `conversation` the id of its
-                   first attempt. None outside of conversations
+                   first attempt. None outside of conversations, as `trial` is outside of evaluations
     """
 
     id: str
@@ -225,6 +226,7 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
     turn: int | None = None
     turns: int | None = None
     conversation: str | None = None
+    trial: Trial | None = None
 
     @property
     def is_last(self) -> bool:

@@ -21,7 +21,7 @@ from pydantic import (
 
 from harness import base_url, plugins
 from harness.errors import HarnessError, nearest
-from harness.load import Load, ReplayLoad, search_of
+from harness.load import EvaluationLoad, Load, ReplayLoad, search_of
 from harness.measure import slo
 from harness.section import Positive, Ratio, Section, Whole, checking, mistake
 from harness.simulated import Simulated
@@ -323,6 +323,13 @@ class Scenario(Section):
         if self.prompts.nonce == "attempt" and isinstance(self.load, ReplayLoad) and self.load.prompts == "trace":
             what = "prompts.nonce attempt, and prompts that share what the trace says was shared"
             raise mistake(what, "write `nonce: run`, which keeps what they share, or `load.prompts: examples`")
+        return self
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if self.prompts.reuse_share and isinstance(self.load, EvaluationLoad):
+            what = "prompts.reuse_share, and an evaluation, which asks each example once"
+            raise mistake(what, "drop reuse_share, or write `kind: closed` or `kind: open`")
         return self
 
     @model_validator(mode="after")

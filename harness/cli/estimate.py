@@ -15,10 +15,11 @@ import msgspec
 import typer
 
 from harness import assembly, scenario_file
-from harness.cli import planned_load, planned_turns
+from harness.cli import planned_answers, planned_load, planned_turns
+from harness.cli.planned_answers import Taken
 from harness.cli.planned_turns import Turns
 from harness.errors import ExitCode
-from harness.load import ClosedLoad, Load, ReplayLoad, search_of
+from harness.load import ClosedLoad, EvaluationLoad, Load, ReplayLoad, search_of
 from harness.loadgen import plan, prepare, schedule
 from harness.loadgen.ration import CHARS_PER_TOKEN
 from harness.price.cost import cost
@@ -45,6 +46,13 @@ class Estimate(msgspec.Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     usd: Decimal | None
+
+
+class Evaluated(Estimate, frozen=True):
+    """Of one that an evaluation asks: `requests` and the rest if nothing fails, these if all of it does."""
+
+    max_requests: int
+    max_usd: Decimal | None
 
 
 class Estimated(msgspec.Struct, frozen=True):
@@ -82,12 +90,20 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
     blocks = plan.build(scenario, traced)
     rates = assembly.rates(scenario, datetime.now(UTC))
     answers = {name: _answer(_only(loaded, name), traced, tokens, ttft_ms, gap_ms) for name in scenario.endpoints}
-    endpoints = tuple(_of(name, scenario.load, blocks, traced, each, rates[name]) for name, each in answers.items())
+    evaluated = _taken(loaded, answers)
+    endpoints = tuple(
+        _evaluated(name, each, evaluated[name], rates[name])
+        if evaluated
+        else _of(name, scenario.load, blocks, traced, each, rates[name])
+        for name, each in answers.items()
+    )
     amounts = [each.usd for each in endpoints if each.usd is not None]
     least_s, search = plan.seconds(blocks), search_of(scenario.load)
     most_s = least_s + plan.drains(blocks) * scenario.load.drain_s
     if search is not None:  # it may be over after one step
         most_s = 60 * search.minutes * len(scenario.endpoints)
+    if evaluated:
+        least_s, most_s = sum(each.min_s for each in evaluated.values()), sum(each.max_s for each in evaluated.values())
     return Estimated(
         scenario=scenario.name,
         endpoints=endpoints,
@@ -96,6 +112,19 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
         max_minutes=most_s / 60,
         assumed=tuple(_assumed(scenario.load, answers)),
     )
+
+
+def _taken(loaded: Loaded, answers: Mapping[str, Answer]) -> dict[str, Taken]:
+    """By endpoint; nothing of a load."""
+    load = loaded.scenario.load
+    if not isinstance(load, EvaluationLoad):
+        return {}
+    examples = len(prepare.sampled(loaded))
+    found = {}
+    for name, answer in answers.items():
+        each, think_s = (1.0, 0.0) if answer.turns is None else (answer.turns.per_example, answer.turns.think_s)
+        found[name] = planned_answers.taken(load, examples, each, answer.seconds, think_s)
+    return found
 
 
 def _only(loaded: Loaded, endpoint: str) -> Loaded:
@@ -140,6 +169,27 @@ def _of(
         if search is not None
         else math.ceil(sum(_requests(load, block, traced, answer) for block in blocks if block.endpoint == name) - 1e-9)
     )
+    usd = _usd(answer, rates)
+    return Estimate(
+        name, requests, requests * answer.input_tokens, requests * answer.output_tokens, None if usd is None else usd * requests
+    )
+
+
+def _evaluated(name: str, answer: Answer, taken: Taken, rates: Rates | None) -> Evaluated:
+    usd, requests = _usd(answer, rates), taken.requests
+    return Evaluated(
+        name,
+        requests,
+        requests * answer.input_tokens,
+        requests * answer.output_tokens,
+        None if usd is None else usd * requests,
+        taken.max_requests,
+        None if usd is None else usd * taken.max_requests,
+    )
+
+
+def _usd(answer: Answer, rates: Rates | None) -> Decimal | None:
+    """Of one request."""
     usage = Usage(
         input_tokens=answer.input_tokens,
         cached_read_tokens=0,
@@ -147,15 +197,13 @@ def _of(
         output_tokens=answer.output_tokens,
         reasoning_tokens=0,
     )
-    usd = None if rates is None else cost(usage, rates).total_usd
-    return Estimate(
-        name, requests, requests * answer.input_tokens, requests * answer.output_tokens, None if usd is None else usd * requests
-    )
+    return None if rates is None else cost(usage, rates).total_usd
 
 
 def _requests(load: Load, block: Block, traced: tuple[Traced, ...], answer: Answer) -> float:
     """Of an open loop exactly; in a closed one each user asks again as soon as it is answered."""
     turns = answer.turns
+    assert not isinstance(load, EvaluationLoad), "what that takes is `_taken`"
     if isinstance(load, ClosedLoad):
         return block.concurrency * block.seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
     return sum(1 for _ in schedule.due(load, block, traced)) * (1.0 if turns is None else turns.per_example)
@@ -170,6 +218,12 @@ def _assumed(load: Load, answers: Mapping[str, Answer]) -> Iterator[str]:
     if isinstance(load, ClosedLoad):
         each = ", ".join(f"{name} {answer.seconds:.2f} s" for name, answer in answers.items())
         yield f"it takes {each} (--ttft-ms, --gap-ms); a faster endpoint is asked more often, and costs more"
+    if isinstance(load, EvaluationLoad):
+        each = ", ".join(f"{name} {answer.seconds:.2f} s" for name, answer in answers.items())
+        yield f"it takes {each} (--ttft-ms, --gap-ms), and {load.users} are asked at once"
+        yield f"at most: all {load.attempts_most} attempts fail, take as long and are billed; a Retry-After may make it longer"
+        yield "nothing is read from a cache"
+        return
     if search_of(load) is not None:
         yield "a search is over when it knows the load, so this is the most that it may take: its budget and its minutes"
     yield "nothing is read from a cache, nothing fails, nothing is refused; warm-up is asked and paid like the rest"
@@ -179,7 +233,8 @@ def _lines(found: Estimated) -> Iterator[str]:
     for each in found.endpoints:
         money = "no price" if each.usd is None else f"{float(each.usd):.4g} USD"
         tokens = f"{each.input_tokens:,} tokens in, {each.output_tokens:,} out"
-        yield f"{each.endpoint}: {each.requests:,} requests, {tokens}, {money}"
+        again = f" ({each.max_requests:,} if every attempt fails)" if isinstance(each, Evaluated) else ""
+        yield f"{each.endpoint}: {each.requests:,} requests{again}, {tokens}, {money}"
     total = "no endpoint has a price" if found.usd is None else f"{float(found.usd):.4g} USD"
     yield f"together: {total}, {found.min_minutes:.1f} to {found.max_minutes:.1f} minutes"
     yield from (f"assumed: {each}" for each in found.assumed)

@@ -19,6 +19,7 @@ class Live:
     def __init__(self, manifest: Manifest, *, quiet: bool) -> None:
         self._console = Console(stderr=True, quiet=quiet)
         self._grows = not manifest.plan  # nobody knows how many steps a search takes
+        self._has_end = all(block.seconds for block in manifest.plan)  # of an evaluation nobody knows when
         self._live = (
             RichLive(console=self._console, refresh_per_second=2, transient=True) if self._console.is_terminal else None
         )
@@ -44,17 +45,16 @@ class Live:
         self._shown += 1
 
     def _line(self, status: dict[str, Any], interrupts: int) -> Text:
-        return _line(status | ({"of": "?"} if self._grows else {}), interrupts)
+        return _line(status | ({"of": "?"} if self._grows else {}), interrupts, has_end=self._has_end)
 
 
-def _line(status: dict[str, Any], interrupts: int) -> Text:
+def _line(status: dict[str, Any], interrupts: int, *, has_end: bool = True) -> Text:
     block = status["block"]
     names = " + ".join(each["endpoint"] for each in (block, *status["beside"])) if block else ""
     where = f"{names} at {load_in_words(block['concurrency'], block.get('rate'))}" if block else "starting"
     counts = f"{status['ended']} done, {status['in_flight']} in flight"
-    line = (
-        f"step {status['number']}/{status['of']}  {status['phase']:<8} {where}  {status['seconds_left']:.0f} s left  {counts}"
-    )
+    left = f"{status['seconds_left']:.0f} s left" if has_end or status["seconds_left"] else "until all is asked"
+    line = f"step {status['number']}/{status['of']}  {status['phase']:<8} {where}  {left}  {counts}"
     return Text(line + ("  (stopping: Ctrl-C again cuts)" if interrupts else ""))
 
 

@@ -11,7 +11,7 @@ import typer
 
 from harness import assembly, scenario_file
 from harness.errors import ExitCode, HarnessError
-from harness.load import search_of
+from harness.load import EvaluationLoad, search_of
 from harness.loadgen import plan, prepare, tls
 from harness.measure import slo
 from harness.records import Call
@@ -68,6 +68,7 @@ def _described(loaded: Loaded) -> dict[str, Any]:
             "min_s": plan.seconds(blocks),
             "max_s": plan.seconds(blocks) + cells * scenario.load.drain_s,
             "search": _search(scenario),
+            **_evaluation(scenario, len(examples)),
         },
         "scorer": scenario.grading.scorer if scenario.grading else None,
         "slo": list(scenario.slo),
@@ -89,6 +90,14 @@ def _search(scenario: Scenario) -> dict[str, Any] | None:
         "max_requests": config.budget,
         "max_s": 60 * config.minutes,
     }
+
+
+def _evaluation(scenario: Scenario, examples: int) -> dict[str, Any]:
+    """How many answers it is about, and how often each is asked for at most; nothing of a load."""
+    load = scenario.load
+    if not isinstance(load, EvaluationLoad):
+        return {}
+    return {"evaluation": {"examples": examples, "attempts_most": load.attempts_most}}
 
 
 def _check_tls(name: str, endpoint: Endpoint, folder: Path) -> None:
@@ -157,6 +166,11 @@ def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
         other = f"; looked at afterwards only: {', '.join(search['not_for'])}" if search["not_for"] else ""
         loads = f"{search['begin']:g} to {search['most']:g} {planned['unit']}, to within {search['ratio']:g} times"
         return f"search the largest load from {loads}, for {', '.join(search['for'])}: {most} endpoints{other}"
+    once = planned.get("evaluation")
+    if once is not None:
+        asked = f"{once['examples']:,} examples once x {endpoints} endpoints x {planned['repetitions']} repetitions"
+        again = f"{planned['levels'][0]} at once, up to {once['attempts_most']} attempts each"
+        return f"evaluation: {asked}, {planned['design']}, {again}; `signoff estimate` says how long"
     levels = f"{len(planned['levels'])} levels ({', '.join(f'{level:g}' for level in planned['levels'])} {planned['unit']})"
     cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"

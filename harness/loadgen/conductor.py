@@ -5,6 +5,7 @@ It owns time (Locust's run time and stop are never used). The end is: stop, drai
 
 import itertools
 import logging
+import math
 import time
 from collections.abc import Callable, Container
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from gevent.event import Event
 from harness import results
 from harness.errors import ExitCode, StorageError, worst
 from harness.health import Health
-from harness.loadgen import messages, plan
+from harness.loadgen import hosts, messages, plan
 from harness.loadgen.guard import Guard
 from harness.loadgen.hosts import Hosts
 from harness.loadgen.plan import Fixed, Source
@@ -68,6 +69,7 @@ class Conductor:
         self._clients: dict[str | None, int] = {}
         self._ready: set[int] = set()
         self._idle: dict[int, int] = {}
+        self._worked_off: dict[int, int] = {}
         self._byes: dict[int, messages.Bye] = {}
         self._gone: set[int] = set()
         self._findings: list[Finding] = []
@@ -84,6 +86,7 @@ class Conductor:
         messages.listen(runner, messages.HELLO, messages.Hello, self._on_hello)
         messages.listen(runner, messages.READY, messages.Ready, self._on_ready)
         messages.listen(runner, messages.IDLE, messages.Idle, self._on_idle)
+        messages.listen(runner, messages.DONE, messages.Done, self._on_done)
         messages.listen(runner, messages.INTERVAL, messages.Interval, self._on_interval)
         messages.listen(runner, messages.BYE, messages.Bye, self._on_bye)
         messages.listen(runner, messages.FAILED, messages.Failed, self._on_failed)
@@ -171,14 +174,20 @@ class Conductor:
                 return  # nobody may judge what was cut
 
     def _play(self, step: tuple[Block, ...]) -> None:
-        """Until its time is over, or the source has seen enough, or the run stops."""
+        """Until its time is over, or the source has seen enough, or the run stops; an evaluation until it is worked off."""
         began, block = time.monotonic(), step[0]
         self._block, self._beside, self._phase = block, step[1:], block.phase
-        self._ends_at = began + block.seconds
+        self._ends_at = began + block.seconds if block.seconds else 0.0
         self._tell(messages.OPEN, messages.Open(step))
+        if not block.seconds:
+            self._wait(lambda: self.stopped or self._is_worked_off(block), math.inf)
+            return
         while (left_s := self._ends_at - time.monotonic()) > 0 and not self._stop.wait(min(left_s, BEAT_S)):
             if self._source.is_over(block, time.monotonic() - began):
                 return
+
+    def _is_worked_off(self, block: Block) -> bool:
+        return all(self._worked_off.get(index) == block.id for index in range(self._workers))
 
     def _add(self, blocks: tuple[Block, ...]) -> None:
         """What was not planned before the run is in the manifest before it is played."""
@@ -194,18 +203,8 @@ class Conductor:
         if not self._wait(lambda: self._all_idle() or self._cut_now.is_set(), self._drain_s) or self._cut_now.is_set():
             self._tell(messages.CUT, messages.Cut(at_limit=not self.stopped))
             self._wait(self._all_idle, CUT_S)
-        if not isinstance(self._source, Fixed):
-            self._await_journals()
-
-    def _await_journals(self) -> None:
-        """Who judges this cell reads them; a cell of which a part is missing is not judged."""
-        if not self._hosts.wait(lambda: self._hosts.all_told_is_here or self.stopped) and not self._hosts.all_told_is_here:
-            self._find(
-                "journal_late",
-                "what workers elsewhere wrote did not come to the master",
-                "the search could not go on: it judges what is in the journals",
-                "look at the network between the hosts, bring the journals with `signoff report --collect` and run again",
-            )
+        if not isinstance(self._source, Fixed) and not self._hosts.has_all(lambda: self.stopped):
+            self._find(*hosts.LATE)
             self._stop.set()
 
     def _end(self) -> None:
@@ -213,8 +212,9 @@ class Conductor:
         self._phase, self._ends_at = "finishing", time.monotonic() + BYE_S
         self._tell(messages.FINISH, messages.Order(self._step))
         self._wait(self._all_left, BYE_S)
-        self._hosts.wait(lambda: self._all_left() or self._cut_now.is_set())
-        if self._cut_now.is_set():
+        if not self._hosts.are_near:
+            self._hosts.wait(lambda: self._all_left() or self._cut_now.is_set())
+        if self._cut_now.is_set() and not self._all_left():
             self._tell(messages.CUT, messages.Cut(at_limit=False))
             self._wait(self._all_left, CUT_S)
         if not self._hosts.are_whole:
@@ -274,6 +274,9 @@ class Conductor:
 
     def _on_idle(self, idle: messages.Idle) -> None:
         self._idle[idle.index] = idle.step
+
+    def _on_done(self, done: messages.Done) -> None:
+        self._worked_off[done.index] = done.block
 
     def _on_interval(self, interval: messages.Interval) -> None:
         self._hosts.interval(interval)

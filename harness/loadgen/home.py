@@ -42,7 +42,12 @@ class Home(NamedTuple):
 
 
 def hang_mark(run: Path) -> str:
-    """The master: a file in the run directory by which a worker knows that it sees the same one. Returns its name."""
+    """The master: a file in the run directory by which a worker knows that it sees the same one. Returns its name.
+
+    It stays: a setup may be on its way when the run is over.
+    """
+    for earlier in run.glob(".here-*"):
+        earlier.unlink()
     name = f".here-{secrets.token_hex(16)}"
     results.write_atomic(run / name, b"")
     return name

@@ -22,12 +22,18 @@ POLL_S = 0.02
 AGAIN_S = 10.0
 STALL_S = courier.LIMIT_S + 5.0  # the worker gives up first, and says so
 BEATS = 60  # seconds back that an answer may refer to
+LATE = (
+    "journal_late",
+    "what workers elsewhere wrote did not come to the master",
+    "the search could not go on: it judges what is in the journals",
+    "look at the network between the hosts, bring the journals with `signoff report --collect` and run again",
+)
 
 
 class Hosts:
     """Of one run; `failed` hears once that the master's disk takes no more."""
 
-    def __init__(self, runner: Any, run: Path, failed: Callable[[StorageError], None]) -> None:
+    def __init__(self, runner: Any, run: Path, failed: Callable[[object], None]) -> None:
         self._runner, self._run, self._failed = runner, run, failed
         self._manifest = (run / results.MANIFEST).read_bytes()
         self._mark = home.hang_mark(run)
@@ -85,19 +91,19 @@ class Hosts:
 
     # what is there ---------------------------------------------------------------------------------------------------
 
-    @property
-    def all_told_is_here(self) -> bool:
-        return all(self._has(each) for each in self._known.values())
+    def has_all(self, stopped: Callable[[], bool]) -> bool:
+        """That workers elsewhere told of, waiting for it. Who judges what is in the journals asks, unless all is to stop."""
+        return self.wait(lambda: stopped() or all(self._has(each) for each in self._known.values()))
 
     @property
     def are_whole(self) -> bool:
         return all(each.whole for each in self._known.values() if each.own)
 
     def wait(self, holds: Callable[[], bool]) -> bool:
-        """Until that holds; False where nothing has come for too long."""
+        """Until that holds; False where nothing has come of any journal for too long."""
         self._moved_at = time.monotonic()
         while not holds():
-            if not any(each.own for each in self._known.values()) or time.monotonic() - self._moved_at > STALL_S:
+            if time.monotonic() - self._moved_at > STALL_S:
                 return False
             gevent.sleep(POLL_S)
         return True
@@ -106,11 +112,18 @@ class Hosts:
     def facts(self) -> tuple[WorkerHost, ...]:
         return tuple(self._known[index] for index in sorted(self._known))
 
+    @property
+    def are_near(self) -> bool:
+        """All of them see the run directory."""
+        return not any(each.own for each in self._known.values())
+
     def close(self) -> None:
-        """Nothing more is taken; what was is on disk. `StorageError` where it is not."""
+        """Nothing more is taken; what was is on disk."""
         self._taking.kill()
-        (self._run / self._mark).unlink(missing_ok=True)
-        self._intake.sync()
+        try:
+            self._intake.sync()
+        except StorageError as full:
+            self._failed(full)
 
     def _has(self, known: WorkerHost) -> bool:
         return all(self._intake.size(known.worker, name) >= size for name, size in known.told.items())

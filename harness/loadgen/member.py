@@ -92,6 +92,7 @@ class Member:
         run, manifest, is_own = home.settle(setup, self._own)
         self._worker = Worker(run, manifest, self._calls(manifest), self._keys(manifest), setup.index, setup.count)
         self._worker.on_end = self._tell_locust
+        self._worker.on_worked_off = lambda block: self._say(messages.DONE, messages.Done(setup.index, block.id))
         ReplayUser.worker = self._worker
         if is_own:
             self._courier = Courier(setup.index, {name: run / name for name in files_of(setup.index)}, self._send)
@@ -120,8 +121,9 @@ class Member:
             self._courier.hurry()
 
     def _cut(self, cut: messages.Cut) -> None:
-        self._at_work.cut(at_limit=cut.at_limit)
-        if self._courier is not None and self._at_work.closed:
+        if not self._at_work.closed:
+            self._at_work.cut(at_limit=cut.at_limit)
+        elif self._courier is not None:
             self._courier.give_up()
 
     def _finish(self, _: messages.Order) -> None:

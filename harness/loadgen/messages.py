@@ -8,8 +8,8 @@ import msgspec
 from harness.health import Health
 from harness.records import Block, Frozen
 
-_NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat")
-HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT = (f"signoff.{name}" for name in _NAMES)
+_NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat", "done")
+HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT, DONE = (f"signoff.{name}" for name in _NAMES)
 PIECE, KEPT = "signoff.piece", "signoff.kept"
 
 
@@ -118,6 +118,13 @@ class Kept(Frozen, frozen=True):
     file: str
     offset: int
     refused: bool = False
+
+
+class Done(Frozen, frozen=True):
+    """Worker to master, in an evaluation: its share of this block has been worked off."""
+
+    index: int
+    block: int
 
 
 class Bye(Frozen, frozen=True):

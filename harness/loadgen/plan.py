@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
-from harness.load import ClosedLoad, Load, OpenLoad, ReplayLoad
+from harness.load import ClosedLoad, EvaluationLoad, Load, OpenLoad, ReplayLoad
 from harness.records import Block, Phase
 from harness.scenario import Scenario
 from harness.searched import Searched
@@ -101,6 +101,8 @@ def of_cell(load: Load, at: Level, endpoint: str, cell: int, repetition: int, fi
 
 
 def _phases(load: Load, at: Level) -> list[tuple[Phase, float]]:
+    if isinstance(load, EvaluationLoad):
+        return [(Phase.MEASURE, 0.0)]
     phases = [(Phase.WARMUP, load.warmup_s), (Phase.MEASURE, at.measure_s)]
     return [(phase, seconds) for phase, seconds in phases if seconds > 0]
 
@@ -172,6 +174,8 @@ def _level(load: Load, level: float, traced: Sequence[Traced]) -> Level:
         case ReplayLoad():
             span_s = trace_s(load, traced)
             return Level(f"x{level:g}", span_s / level, load.users, len(traced) / span_s * level, level)
+        case EvaluationLoad():
+            return closed(load.users, 0.0)
 
 
 def closed(users: int, measure_s: float) -> Level:
@@ -191,7 +195,7 @@ def trace_s(load: ReplayLoad, traced: Sequence[Traced]) -> float:
 
 
 def seconds(plan: tuple[Block, ...]) -> float:
-    """How long the plan takes at least: drains come on top."""
+    """How long the plan takes at least: drains come on top. Nobody knows it of an evaluation, so there it is 0."""
     return sum(max(block.seconds for block in step) for step in steps(plan))
 
 

@@ -1,5 +1,6 @@
 """What a worker sends, and when it is due: computed from the scenario alone, so that all workers agree without talking."""
 
+import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,10 @@ class Calls:
         self._word = nonce.word(nonces.run) if nonces.kind == "run" else None
         self._examples = [self._of_run(each) for each in examples]
         self._orders: dict[tuple[str, int], Order] = {}
+
+    def __len__(self) -> int:
+        """How many examples there are."""
+        return len(self._examples)
 
     def at(self, block: Block, position: int) -> Call:
         """The same at every endpoint but for the nonce, so that each answers the same prompts; repetitions differ in order.
@@ -82,6 +87,14 @@ def share(
     first = 0 if isinstance(load, ReplayLoad) else sum(1 for each in before for _ in due(load, each))
     numbered = enumerate(due(load, block, traced), first)
     return ((number, at_s) for number, at_s in numbered if number % workers == worker)
+
+
+def starts_ns(load: ClosedLoad, plan: Sequence[Block], block: Block, users: int, seed: str) -> list[int]:
+    """When each user of a worker begins a cell, after its opening: at random, for in step they would stay in step."""
+    if any(each.cell == block.cell and each.id < block.id for each in plan):
+        return [0] * users
+    draw = random.Random(seed)
+    return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
 
 
 def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()) -> Iterator[float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from harness.errors import HarnessError
-from harness.load import ClosedLoad, OpenLoad, ReplayLoad
+from harness.load import ClosedLoad, OpenLoad
 from harness.loadgen import plan
 from harness.loadgen.journals import Journals
 from harness.measure import slo
@@ -46,7 +46,7 @@ class Searching:
 
     def __init__(self, scenario: Scenario, journals: Journals, now_s: Callable[[], float]) -> None:
         load = scenario.load
-        if isinstance(load, ReplayLoad) or load.search is None:
+        if not isinstance(load, ClosedLoad | OpenLoad) or load.search is None:
             raise ValueError("no search is planned")
         self._load, self._config = load, load.search
         self._objectives = [each for text in scenario.slo if slo.is_share(each := slo.parse(text, load.view))]

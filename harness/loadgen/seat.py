@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from harness.loadgen.drain import Drain
 from harness.loadgen.gate import Turns
+from harness.loadgen.port import Port
+from harness.loadgen.resolver import Resolver
 from harness.loadgen.transport import Transport
+from harness.records import Block
 
 
 @dataclass
@@ -18,3 +22,18 @@ class Seat:
     cell: int = -1
     taken: int = 0
     failures: int = 0
+
+    def transport(self, port: Port, drain: Drain, resolver: Resolver) -> Transport:
+        """Its connection to an endpoint, kept from its first request on."""
+        transport = self.transports.get(port.name)
+        if transport is None:
+            transport = self.transports[port.name] = Transport(drain, resolver, port.tls, port.proxy)
+        return transport
+
+    def next_position(self, block: Block, worker: int, workers: int) -> int:
+        """Of its next example in the cell's order, in a closed loop."""
+        if self.cell != block.cell:
+            self.cell, self.taken = block.cell, 0
+        position = self.number * workers + worker + self.taken * block.concurrency
+        self.taken += 1
+        return position

@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 from gevent.hub import Waiter
 
-from harness.records import AttemptEnd, Call
+from harness.loadgen.attempt import Asked
+from harness.loadgen.exchange import Exchange
+from harness.measure.recorder import OK
+from harness.records import AttemptEnd, AttemptStart, Call
+from harness.wire.transcript import Transcript
 from harness.workload.conversation import continued
 
 
@@ -34,6 +38,22 @@ class Said(NamedTuple):
     conversation: str
     text: str
     done_ns: int
+
+
+class Sent(NamedTuple):
+    """An attempt whose response has ended, and may not have been decoded yet."""
+
+    start: AttemptStart
+    exchange: Exchange
+    transcript: Transcript
+    asked: Asked
+
+
+def said(sent: Sent, end: AttemptEnd) -> Said | None:
+    """None where nothing more can be said to it."""
+    text = sent.asked.clean(sent.transcript.text) if end.kind == OK else None
+    done_ns = sent.exchange.done_ns or sent.exchange.begun_ns
+    return Said(sent.start.conversation or sent.start.id, text, done_ns) if text else None
 
 
 def first_of(call: Call) -> Place | None:
@@ -63,13 +83,14 @@ class _Heard:
 
     def __init__(self) -> None:
         self.waiter = Waiter()
-        self.kind: str | None = None
+        self.end: AttemptEnd | None = None
 
 
 class Waits:
-    """What the users of one worker wait for in conversations: that an answer has been decoded, and that they have thought.
+    """What the users of one worker wait for: that an answer has been decoded, and that they have thought.
 
-    `wake` lets a waiting greenlet go on, and `start` calls `tick` in each tick while somebody thinks.
+    In an evaluation they wait before they ask again as if they thought. `wake` lets a waiting greenlet go on, and `start` calls
+    `tick` in each tick while somebody thinks.
     """
 
     def __init__(self, wake: Callable[[Waiter], None], start: Callable[[Callable[[int], bool]], None]) -> None:
@@ -78,20 +99,21 @@ class Waits:
         self._thinking: list[tuple[int, int, Waiter]] = []  # a heap, by when they have thought
         self._numbers = itertools.count()
 
-    def kind(self, attempt: str) -> str | None:
+    def end(self, attempt: str) -> AttemptEnd:
         """Sleep until `ended` tells what this attempt came to. To be called before anybody else had a chance to run."""
         heard = self._heard[attempt] = _Heard()
         try:
             heard.waiter.get()
         finally:
             del self._heard[attempt]
-        return heard.kind
+        assert heard.end is not None, "nobody else wakes who waits here"
+        return heard.end
 
     def ended(self, end: AttemptEnd) -> None:
         """An attempt has been decoded, and its end is in the journal. Called in the hub."""
         heard = self._heard.get(end.id)
         if heard is not None:
-            heard.kind = end.kind
+            heard.end = end
             self._wake(heard.waiter)
 
     def think(self, until_ns: int) -> None:

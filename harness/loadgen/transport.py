@@ -42,6 +42,7 @@ _HTTPX_ERRORS: Mapping[Ending, type[httpx.TransportError]] = {
     Ending.TIMEOUT_IDLE: httpx.ReadTimeout,
     Ending.TIMEOUT_TOTAL: httpx.ReadTimeout,
     Ending.CANCELLED: httpx.ReadError,
+    Ending.UNSENT: httpx.PoolTimeout,
 }
 
 

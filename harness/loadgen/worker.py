@@ -4,9 +4,6 @@ Everything about an attempt that can wait (decoding, classification, the journal
 slices, after the user has sent its next request.
 """
 
-import os
-import random
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -18,26 +15,27 @@ import msgspec
 from harness.credentials import Secrets
 from harness.errors import StorageError
 from harness.health import Health
-from harness.load import ClosedLoad
+from harness.load import ClosedLoad, EvaluationLoad
 from harness.loadgen import attempt, collector, plan, schedule
 from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.loadgen.gate import Gate, Turn, Turns
+from harness.loadgen.head import head
 from harness.loadgen.health import Watch, findings
 from harness.loadgen.limiter import Limiter
 from harness.loadgen.port import Port
 from harness.loadgen.ration import Ration
 from harness.loadgen.resolver import Resolver
+from harness.loadgen.retrying import Retrying, Tried
+from harness.loadgen.rota import Rota, dealt
 from harness.loadgen.schedule import Calls
 from harness.loadgen.seat import Seat
-from harness.loadgen.talk import Place, Said, Waits, first_of, hold
-from harness.loadgen.transport import Transport
+from harness.loadgen.talk import Place, Said, Sent, Waits, first_of, hold, said
 from harness.measure.histogram import Values
-from harness.measure.recorder import OK, Recorder
+from harness.measure.recorder import Recorder
 from harness.records import (
-    SCHEMA_VERSION,
     AttemptEnd,
     AttemptStart,
     Block,
@@ -45,12 +43,12 @@ from harness.records import (
     Call,
     Ending,
     Finding,
-    JournalHead,
     Manifest,
     Phase,
 )
 from harness.results import LineLog
 from harness.scenario import Scenario
+from harness.trial import Trial
 from harness.wire.transcript import Transcript
 from harness.worker_host import files_of
 
@@ -74,6 +72,7 @@ class Worker:
         self.in_flight = self.started = self.ended = 0
         self.storage: str | None = None
         self.on_end: Callable[[AttemptStart, AttemptEnd], None] | None = None
+        self.on_worked_off: Callable[[Block], None] | None = None
         self.closed = False
         self._index, self._count = index, count
         self._load, self._plan = scenario.load, manifest.plan
@@ -81,6 +80,7 @@ class Worker:
         self._lane_users = plan.lane_users(manifest.plan, count)
         self._gates = [Gate(self.drain.wake) for _ in self._lanes]
         self._dispatchers = [Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, LINE_FULL)) for _ in self._lanes]
+        self._rota = Rota(self.drain.wake, self._tell_worked_off)
         self._turns: Sequence[Turns] = self._dispatchers if self._load.is_open else self._gates
         self._calls, self._seed = calls, manifest.seed
         folder = Path(manifest.dataset["folder"])
@@ -88,6 +88,10 @@ class Worker:
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
         self._waits = Waits(self.drain.wake, self.drain.each_tick)
+        self._asking = self._ask
+        if isinstance(self._load, EvaluationLoad):
+            self._turns = [self._rota]
+            self._asking = Retrying(self._load, self._try, self._waits, self._is_open).ask
         now_ns = time.monotonic_ns()
         self._rations = {
             name: Ration(Limiter(config.limits, now_ns, count), self.drain.wake, self.drain.each_tick)
@@ -100,17 +104,7 @@ class Worker:
         self._blocks: tuple[Block, ...] = ()
         self._seats = 0
         self._journal, self._answers = (LineLog(run / name) for name in files_of(index))
-        self._journal.write(
-            JournalHead(
-                v=SCHEMA_VERSION,
-                run=manifest.run_id,
-                worker=index,
-                pid=os.getpid(),
-                host=socket.gethostname(),
-                monotonic_ns=time.monotonic_ns(),
-                wall_ns=time.time_ns(),
-            )
-        )
+        self._journal.write(head(manifest.run_id, index))
         self._watch = Watch(self.drain)
 
     # blocks ----------------------------------------------------------------------------------------------------------
@@ -134,21 +128,21 @@ class Worker:
         gate, dispatcher = self._gates[lane], self._dispatchers[lane]
         if block.phase is Phase.MEASURE:
             self._windows[block.cell] = Window(now_ns, None)
-        if not isinstance(self._load, ClosedLoad):
+        if isinstance(self._load, EvaluationLoad):
+            self._rota.open(block, users, dealt(len(self._calls), block.concurrency, self._index, self._count))
+        elif not isinstance(self._load, ClosedLoad):
             upcoming = schedule.share(self._load, self._plan, block, self._calls.traced, self._index, self._count)
             dispatcher.open(block, now_ns, users, upcoming)
             self.drain.each_tick(dispatcher.tick)
         else:
-            gate.open(block, [now_ns + late_ns for late_ns in self._starts_ns(self._load, block, users)])
+            seed = f"{self._seed}/start/{block.cell}/{self._index}"
+            gate.open(block, [now_ns + late_ns for late_ns in schedule.starts_ns(self._load, self._plan, block, users, seed)])
             self.drain.each_tick(gate.tick)
             gate.tick(now_ns)
 
-    def _starts_ns(self, load: ClosedLoad, block: Block, users: int) -> list[int]:
-        """When each user of this worker begins a cell, after its opening: at random, for in step they would stay in step."""
-        if any(each.cell == block.cell and each.id < block.id for each in self._plan):
-            return [0] * users
-        draw = random.Random(f"{self._seed}/start/{block.cell}/{self._index}")
-        return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
+    def _tell_worked_off(self, block: Block) -> None:
+        if self.on_worked_off is not None:
+            self.on_worked_off(block)
 
     def close(self) -> None:
         """Leave the blocks: nobody starts another request, but for those that an open loop had due."""
@@ -207,37 +201,47 @@ class Worker:
         The pause is not latency: it keeps a user whose endpoint fails at once from hammering it. What the last answer came to
         is known one request later, when it has been decoded. An open loop has its schedule, and no pauses.
         """
-        position = self._position(seat, turn)
+        position = turn.number
+        if position is None:
+            position = seat.next_position(turn.block, self._index, self._count)
         call = self._calls.at(turn.block, position)
         if call.later is None:
-            self._ask(seat, turn, call)
+            self._asking(seat, turn, call)
         else:
-            hold(call, partial(self._ask, seat, turn), partial(self._goes_on, turn.block, position))
+            hold(call, partial(self._asking, seat, turn), partial(self._goes_on, turn.block, position))
         return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if turn.number is None else 0.0
 
     def _ask(self, seat: Seat, turn: Turn, call: Call, place: Place | None = None) -> Said | None:
         """From dispatch to the end of the response; of a turn that has a next one, until it has been decoded."""
+        sent = self._send(seat, turn, call, place, None)
+        return None if place is None or place.is_last else said(sent, self._waits.end(sent.start.id))
+
+    def _try(self, seat: Seat, turn: Turn, call: Call, place: Place | None, trial: Trial) -> Tried:
+        """The same in an evaluation: always until it has been decoded."""
+        sent = self._send(seat, turn, call, place, trial)
+        end = self._waits.end(sent.start.id)
+        return Tried(sent.start, end, said(sent, end))
+
+    def _send(self, seat: Seat, turn: Turn, call: Call, place: Place | None, trial: Trial | None) -> Sent:
+        """One attempt, from dispatch to the end of the response."""
         block = turn.block
         port = self._ports[block.endpoint]
         request = port.request(call)
         transcript = Transcript(port.asked.dialect)
         now_ns = time.monotonic_ns()
-        start = self._start(turn, call, seat.number * self._count + self._index, now_ns, place)
+        start = self._start(turn, call, seat.number * self._count + self._index, now_ns, place, trial)
         self.in_flight += 1
         exchange = Exchange(transcript, port.deadlines, now_ns)
         try:
             if self._may_go(port, start, call, exchange):
-                self._transport(seat, port).perform(request, exchange)
+                seat.transport(port, self.drain, self._resolver).perform(request, exchange)
         finally:
             if exchange.ending is None:
                 exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut while it waited for the declared rate limit")
             rest = (seat, start, exchange, transcript, port.asked, block.cell)
             short = exchange.received <= STEP_BYTES
             self.drain.later(partial(self._finish, *rest) if short else partial(next, self._finish_long(*rest), None))
-        if place is None or place.is_last or self._waits.kind(start.id) != OK:
-            return None
-        text = port.asked.clean(transcript.text)
-        return Said(start.conversation or start.id, text, exchange.done_ns or now_ns) if text else None
+        return Sent(start, exchange, transcript, port.asked)
 
     def _goes_on(self, block: Block, position: int, turn: int, done_ns: int) -> bool:
         """After thinking: whether the block is still open."""
@@ -248,7 +252,15 @@ class Worker:
     def _is_open(self, block: Block) -> bool:
         return self.storage is None and any(each.id == block.id for each in self._blocks)
 
-    def _start(self, turn: Turn, call: Call, user: int, dispatched_ns: int | None, place: Place | None = None) -> AttemptStart:
+    def _start(
+        self,
+        turn: Turn,
+        call: Call,
+        user: int,
+        dispatched_ns: int | None,
+        place: Place | None = None,
+        trial: Trial | None = None,
+    ) -> AttemptStart:
         """Its first line in the journal."""
         block, scheduled = turn.block, place is None or place.turn == 0
         id_ = f"{self._index}-{self.started}"
@@ -267,6 +279,7 @@ class Worker:
             turn=place and place.turn,
             turns=place and place.turns,
             conversation=place and (place.conversation or id_),
+            trial=trial and (trial if trial.first else Trial(trial.number, id_)),
         )
         self.started += 1
         self._write(self._journal, start)
@@ -291,23 +304,6 @@ class Worker:
         self.ended += 1
         self._write(self._journal, end)
         self._finished.append((start, end, ()))
-
-    def _position(self, seat: Seat, turn: Turn) -> int:
-        """Of its next example in the cell's order."""
-        block = turn.block
-        if turn.number is not None:
-            return turn.number
-        if seat.cell != block.cell:
-            seat.cell, seat.taken = block.cell, 0
-        position = seat.number * self._count + self._index + seat.taken * block.concurrency
-        seat.taken += 1
-        return position
-
-    def _transport(self, seat: Seat, port: Port) -> Transport:
-        transport = seat.transports.get(port.name)
-        if transport is None:
-            transport = seat.transports[port.name] = Transport(self.drain, self._resolver, port.tls, port.proxy)
-        return transport
 
     def _finish(
         self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int

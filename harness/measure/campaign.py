@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from harness.measure.drift import ROUNDING
 from harness.measure.stats import CONFIDENCE
 
 HOUR_S, DAY_S = 3600.0, 86400.0
@@ -108,7 +109,7 @@ def over_runs(values: ArrayLike, confidence: float = CONFIDENCE) -> OverRuns:
     mean = float(figures.mean())
     if n == 1:
         return OverRuns(1, mean, None, None, None, "one run does not show how runs differ")
-    deviation = float(figures.std(ddof=1))
+    deviation = 0.0 if _are_one(figures, figures) else float(figures.std(ddof=1))
     margin = _t(n - 1, confidence) * deviation / math.sqrt(n)
     return OverRuns(n, mean, deviation, (mean - margin, mean + margin), deviation / abs(mean) if mean else None, None)
 
@@ -121,6 +122,8 @@ def split(means: ArrayLike, counts: ArrayLike, variances: ArrayLike) -> Split:
     the values have in common counts as a difference between runs. Raises ValueError on a number that is not finite.
     """
     y, n, s2 = _finite(means), _finite(counts), _finite(variances)
+    if _are_one(y, y):
+        y = np.full(len(y), y[0])
     runs, total = len(y), float(n.sum())
     freedom = total - runs
     if runs < 2:
@@ -171,7 +174,7 @@ def noise_floor(
         raise ValueError(f"{len(one)} and {len(other)} figures are no pairs")
     apart = one - other
     unit_of, groups = _units(units, len(apart))
-    reason = _too_few(apart, groups)
+    reason = _too_few(apart, groups, np.append(one, other))
     if reason is not None:
         return NoiseFloor(len(apart), groups, float(apart.mean()) if len(apart) else None, None, None, reason)
     mean = float(apart.mean())
@@ -180,10 +183,15 @@ def noise_floor(
     return NoiseFloor(len(apart), groups, mean, half_width, abs(mean) <= half_width, None)
 
 
-def _too_few(values: NDArray[np.float64], groups: int) -> str | None:
+def _are_one(values: NDArray[np.float64], of: NDArray[np.float64]) -> bool:
+    """Whether they differ by no more than rounding does in figures of that size."""
+    return len(values) > 0 and float(np.ptp(values)) <= ROUNDING * float(np.abs(of).max())
+
+
+def _too_few(values: NDArray[np.float64], groups: int, of: NDArray[np.float64]) -> str | None:
     if groups < FEWEST_UNITS:
         return f"{groups} units, under {FEWEST_UNITS}"
-    if np.ptp(values) == 0:
+    if _are_one(values, of):
         return f"all {len(values)} values are the same, so what chance does cannot be seen"
     return None
 

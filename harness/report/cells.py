@@ -14,11 +14,11 @@ from harness.measure import apart, timing
 from harness.measure.health import Watched
 from harness.measure.histogram import Pairs
 from harness.records import AttemptEnd, Block, Phase, load_in_words
-from harness.report import client, steadiness
+from harness.report import client, evaluated, join, steadiness
 from harness.report.circumstances import Steady
 from harness.report.distribution import Gaps, Measured, exact, pooled, withheld
 from harness.report.figures import PERCENTILES
-from harness.report.join import OK, SCHEDULED, SERVICE, measured
+from harness.report.join import INTENDED, OK, SERVICE, measured
 from harness.report.windows import Windows
 from harness.results import Run
 
@@ -32,7 +32,7 @@ class Cell:
     window_s  None where no worker closed a measure window
     metrics   by column name of the join, and `icl_s`, `itl_s`; with the round trips at the end of each answer
     watched   the load processes meanwhile
-    steady    one for each window, whether it was
+    steady    one for each window, whether it was; none of an evaluation, which has a beginning and an end
     """
 
     endpoint: str
@@ -66,6 +66,7 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
     measuring = [block for block in run.manifest.plan if block.phase is Phase.MEASURE]
     planned = {(block.endpoint, block.level): block for block in measuring}
     watched = client.watched(run)
+    is_load = evaluated.attempts_most(run.manifest) is None
     for (endpoint, level), block in sorted(planned.items(), key=lambda item: (item[0][0], item[1].rate or item[1].concurrency)):
         rows = frame[(frame["endpoint"] == endpoint) & (frame["level"] == level)]
         began = measured(rows)
@@ -77,9 +78,9 @@ def cells(run: Run, frame: pd.DataFrame) -> Iterator[Cell]:
             window_s=seconds.get((endpoint, level)),
             rows=rows,
             measured=began,
-            metrics=_metrics(run, began[began["kind"] == OK]),
+            metrics=_metrics(run, began),
             watched=watched[endpoint, level],
-            steady=steadiness.figures(run, rows, _blocks(measuring, endpoint, level)),
+            steady=steadiness.figures(run, rows, _blocks(measuring, endpoint, level)) if is_load else (),
         )
 
 
@@ -96,7 +97,7 @@ def of_repetition(run: Run, cell: Cell, number: int) -> Cell:
         rows=rows,
         measured=began,
         window_s=sum(lengths_s) if lengths_s else None,
-        metrics=_metrics(run, began[began["kind"] == OK]),
+        metrics=_metrics(run, began),
         steady=(),
     )
 
@@ -105,11 +106,13 @@ def _blocks(measuring: Sequence[Block], endpoint: str, level: str) -> list[Block
     return [block for block in measuring if (block.endpoint, block.level) == (endpoint, level)]
 
 
-def _metrics(run: Run, ok: pd.DataFrame) -> dict[str, Measured]:
+def _metrics(run: Run, began: pd.DataFrame) -> dict[str, Measured]:
+    ok, unsent = began[began["kind"] == OK], len(join.unsent(began))
     streamed = ok[ok["ttft_s"].notna()]
     ends = [end for position in streamed.index if (end := run.attempts[position].end) is not None]
     why = _why_none(len(ok), "have no value")
-    named = {name: spread(ok[name], why) for name in (*SERVICE, *SCHEDULED, "rtt_s", "min_rtt_s")}
+    named = {name: spread(ok[name], why) for name in (*SERVICE, "connect_wait_s", "rtt_s", "min_rtt_s")}
+    named |= {name: spread(ok[name], why, unsent) for name in INTENDED}
     return _known(named | {"icl_s": _chunk_gaps(ends, len(ok)), "itl_s": _token_gaps(ends, len(ok))}, ends)
 
 
@@ -122,10 +125,10 @@ def _known(metrics: dict[str, Measured], ends: list[AttemptEnd]) -> dict[str, Me
     return {name: withheld(each, why[of[name]]) if name in of else each for name, each in metrics.items()}
 
 
-def spread(column: pd.Series, why: str) -> Measured:
-    """Of one value in seconds an attempt; `why` is the reason where there is none at all."""
+def spread(column: pd.Series, why: str, unsent: int = 0) -> Measured:
+    """Of one value in seconds an attempt; `why` is the reason where there is none at all, `unsent` as in `exact`."""
     known = column.dropna().to_numpy()
-    return exact(known, len(column) - len(known), why)
+    return exact(known, len(column) - len(known), why, unsent)
 
 
 def _chunk_gaps(ends: list[AttemptEnd], successes: int) -> Measured:

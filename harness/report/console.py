@@ -7,7 +7,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import cache, calibration, dispatch, frontier, network, noise, repeated, scorecard, turns, verdict, wording
+from harness.report import (
+    answers_tried,
+    cache,
+    calibration,
+    dispatch,
+    frontier,
+    network,
+    noise,
+    repeated,
+    scorecard,
+    steadiness,
+    turns,
+    verdict,
+    wording,
+)
 from harness.report.circumstances import FrontierPoint
 from harness.report.figures import Summary
 from harness.report.scorecard import Row
@@ -30,6 +44,7 @@ def show(summary: Summary, console: Console) -> None:
     style = "bold green" if summary.valid else "bold red"
     console.print(Text(verdict.validity(summary), style=style), width=WIDTH)
     for line in (
+        *answers_tried.sentences(summary),
         *verdict.objectives(summary),
         verdict.sentence(summary),
         *([] if summary.variation is None else [summary.variation]),
@@ -42,7 +57,12 @@ def show(summary: Summary, console: Console) -> None:
         *turns.sentences(summary),
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)
-    for line in (cache.sentence(summary), verdict.client(summary), calibration.sentence(summary.calibration)):
+    for line in (
+        *steadiness.sentences(summary),
+        cache.sentence(summary),
+        verdict.client(summary),
+        calibration.sentence(summary.calibration),
+    ):
         console.print(Text(wording.plain(line), style="dim"), width=WIDTH)
     for finding in summary.findings:
         said = f"{finding.code}: {finding.what}. {finding.why}. {finding.remedy}."

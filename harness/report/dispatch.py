@@ -4,7 +4,7 @@ The rule: a wait counts where its users would have felt it, so latency runs from
 signoff's own is told apart, and too much of that makes the run INVALID.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,10 +16,11 @@ from harness.report import wording
 from harness.report.cells import Cell, spread
 from harness.report.figures import PERCENTILES, Dispatch, LevelFigures, Summary
 from harness.report.join import DROPPED
-from harness.results import Run
+from harness.results import Attempt, Run
 
 LATE_S, TOO_LATE_S = 0.005, 0.020  # of the p99: worth a word; and as late as signoff may look at its sockets at all
 WAITED_RATIO = 0.01
+DROPPED_RATIO = 0.05
 _TOLD_APART = 1.05  # scheduled over service, from which on the reader is told why they differ
 
 
@@ -42,11 +43,11 @@ def figures(cell: Cell) -> Dispatch | None:
 
 def findings(run: Run) -> Iterator[Finding]:
     """Over all measure phases; nothing for a closed loop."""
-    starts = [each.start for each in run.attempts if each.start.scheduled_ns is not None and each.start.phase is Phase.MEASURE]
-    if starts:
-        yield from _late(starts)
-        yield from _waited(starts, run)
-        yield from _dropped(starts)
+    due = [each for each in run.attempts if each.start.scheduled_ns is not None and each.start.phase is Phase.MEASURE]
+    if due:
+        yield from _late([each.start for each in due])
+        yield from _waited([each.start for each in due], run)
+        yield from _dropped(due, run)
 
 
 def _late(starts: list[AttemptStart]) -> Iterator[Finding]:
@@ -65,7 +66,7 @@ def _late(starts: list[AttemptStart]) -> Iterator[Finding]:
 
 def _waited(starts: list[AttemptStart], run: Run) -> Iterator[Finding]:
     """By cell: one that has users enough does not hide another."""
-    words = {(block.endpoint, block.level): f"{block.endpoint} at {block.words}" for block in run.manifest.plan}
+    words = _words(run)
     of_cell: dict[tuple[str, str], list[AttemptStart]] = defaultdict(list)
     for start in starts:
         of_cell[start.endpoint, start.level].append(start)
@@ -73,7 +74,7 @@ def _waited(starts: list[AttemptStart], run: Run) -> Iterator[Finding]:
     for cell, members in of_cell.items():
         waited = sum(start.waited_ns > 0 or start.dispatched_ns is None for start in members)
         if waited > WAITED_RATIO * len(members):
-            longest_s = max(start.waited_ns for start in members) / 1e9  # of those that were sent in the end
+            longest_s = max(start.waited_ns for start in members) / 1e9
             told.append(f"{words[cell]} {waited} of {len(members)}, up to {longest_s:.1f} s")
     if told:
         users = max(block.concurrency for block in run.manifest.plan)
@@ -85,15 +86,29 @@ def _waited(starts: list[AttemptStart], run: Run) -> Iterator[Finding]:
         )
 
 
-def _dropped(starts: list[AttemptStart]) -> Iterator[Finding]:
-    dropped = sum(start.dispatched_ns is None for start in starts)
+def _dropped(due: list[Attempt], run: Run) -> Iterator[Finding]:
+    """By cell again, and by why: a level that a search found too high is not meant to be held."""
+    beyond = {(one.endpoint, each.level) for one in run.manifest.searches for each in one.judged if each.verdict != "pass"}
+    words, offered = _words(run), Counter((each.start.endpoint, each.start.level) for each in due)
+    ends = [(each.start, each.end) for each in due if each.end is not None and each.end.kind == DROPPED]
+    dropped = Counter((start.endpoint, start.level) for start, _ in ends)
     if dropped:
+        why = Counter(end.error or "unknown" for _, end in ends)
+        worst = max((count / offered[cell] for cell, count in dropped.items() if cell not in beyond), default=0.0)
         yield Finding(
             code="dropped",
-            what=f"{dropped} of {len(starts)} arrivals were never sent, for no user was free in time",
-            why="they count as offered and as failed, but no endpoint was asked: the level was not held to its end",
-            remedy="lower the rate, raise load.users, or lengthen load.drain_s",
+            what=f"{dropped.total()} of {len(due)} arrivals were never sent: "
+            f"{'; '.join(f'{words[cell]} {count} of {offered[cell]}' for cell, count in dropped.items())} "
+            f"({', '.join(f'{count} because {reason}' for reason, count in why.most_common())})",
+            why="they count as failed, and as later than every answer in scheduled latencies; where they are more than "
+            f"{100 * DROPPED_RATIO:.0f} % of a level it was not held",
+            remedy="lower the rate to what the endpoint, its declared limits and load.users carry, or lengthen load.drain_s",
+            invalid=worst > DROPPED_RATIO,
         )
+
+
+def _words(run: Run) -> dict[tuple[str, str], str]:
+    return {(block.endpoint, block.level): f"{block.endpoint} at {block.words}" for block in run.manifest.plan}
 
 
 def sentences(summary: Summary) -> list[str]:

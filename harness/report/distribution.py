@@ -18,6 +18,7 @@ from harness.report.figures import CONFIDENCE, PERCENTILES, Bounds, Distribution
 
 GROUPS = 200
 BOOTSTRAP_SEED = 1
+_NEVER_NS = np.iinfo(np.int64).max
 _HDR_RATIO = 0.001  # three digits: what the histogram may be off by, and what one rank may not explain
 
 
@@ -45,19 +46,25 @@ class Measured:
         return self.at(nearest_rank(q, self.histogram.n)) if self.histogram.n else None
 
 
-def exact(values_s: NDArray[np.float64], missing: int, why: str) -> Measured:
-    """From one value an attempt. `why` is the reason given when there is none at all."""
+def exact(values_s: NDArray[np.float64], missing: int, why: str, unsent: int = 0) -> Measured:
+    """From one value an attempt. `why` is the reason given when there is none at all.
+
+    unsent  arrivals that nobody sent: they stand behind all values, so percentiles are of them too, and some have no end
+    """
     values_ns = np.sort(np.rint(values_s * 1e9).astype(np.int64))
     histogram = Histogram()
     histogram.record(values_ns)
     check(histogram, values_ns)
     longest_ns = int(values_ns[-1]) if len(values_ns) else None
 
-    def interval(q: float) -> Bounds | None:
-        found = stats.quantile_interval(values_ns, q)
-        return None if found is None else (found[0] / 1e9, found[1] / 1e9)
+    every_ns = np.append(values_ns, np.full(unsent, _NEVER_NS))
 
-    return Measured(histogram, longest_ns, _figures(histogram, longest_ns, missing, why, interval))
+    def interval(q: float) -> Bounds | None:
+        found = stats.quantile_interval(every_ns, q)
+        return None if found is None or found[1] == _NEVER_NS else (found[0] / 1e9, found[1] / 1e9)
+
+    figures = _figures(histogram, longest_ns, missing, why, interval, unsent=unsent)
+    return Measured(histogram, longest_ns, figures)
 
 
 def pooled(gaps: Sequence[Gaps], longest_ns: int | None, missing: int, why: str) -> Measured:
@@ -143,20 +150,28 @@ def _figures(
     why: str,
     interval: Callable[[float], Bounds | None],
     lacking: str | None = None,
+    unsent: int = 0,
 ) -> Distribution:
-    n = histogram.n
+    n, every = histogram.n, histogram.n + unsent
+    known = {name: q for name, q in PERCENTILES.items() if every >= stats.sample_floor(q) and lacking is None}
+    beyond = [name for name, q in known.items() if nearest_rank(q, every) > n]
+    why_never = f"not reached: {unsent} of {every} arrivals were never sent"
+    never = dict.fromkeys([*beyond, "mean", "max"], why_never) if unsent else {}
     if not n:
-        return Distribution(n=0, missing=missing, reason=dict.fromkeys(["min", "mean", "max", *PERCENTILES], why))
-    given = {name: q for name, q in PERCENTILES.items() if n >= stats.sample_floor(q) and lacking is None}
+        reason = dict.fromkeys(["min", "mean", "max", *PERCENTILES], why)
+        return Distribution(n=0, missing=missing, unsent=unsent, beyond=tuple(beyond), reason=reason | never)
+    given = {name: q for name, q in known.items() if name not in beyond}
     return Distribution(
         n=n,
         missing=missing,
+        unsent=unsent,
+        beyond=(*beyond, "mean", "max") if unsent else (),
         min=histogram.min_ns / 1e9,
-        mean=round(histogram.sum_ns / n / 1e9, 9),
-        max=(histogram.max_ns if longest_ns is None else longest_ns) / 1e9,
+        mean=None if unsent else round(histogram.sum_ns / n / 1e9, 9),
+        max=None if unsent else (histogram.max_ns if longest_ns is None else longest_ns) / 1e9,
         interval={name: bounds for name, q in given.items() if (bounds := interval(q)) is not None},
-        reason={name: lacking or _too_few(q, n) for name, q in PERCENTILES.items() if name not in given},
-        **{name: _at(histogram, nearest_rank(q, n), longest_ns) for name, q in given.items()},
+        reason={name: lacking or _too_few(q, every) for name, q in PERCENTILES.items() if name not in known} | never,
+        **{name: _at(histogram, nearest_rank(q, every), longest_ns) for name, q in given.items()},
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
 from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, SearchFigures, Steady
+from harness.report.tries import AnswersTried
 
 SUMMARY_VERSION = 1
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -26,11 +27,14 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
     n         values: one an attempt, or one a gap for icl and itl
     missing   whole answers that have no value
+    unsent    arrivals that were never sent: no value, and later than every other; `beyond` are the statistics that they reach
     interval  95 % distribution-free interval of each percentile that is given
     """
 
     n: int
     missing: int
+    unsent: int = 0
+    beyond: tuple[str, ...] = ()
     min: float | None = None
     mean: float | None = None
     max: float | None = None
@@ -242,6 +246,7 @@ class Conversations(msgspec.Struct, frozen=True, kw_only=True):
 class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint at one level, over all repetitions: a cell. `rate` and `dispatch` are of open loops, else None.
 
+    tried        of evaluations, and so answer_s: first dispatch to last token of whole answers, with retries and waits
     repetitions  every figure of `report.repeated` over the repetitions; empty where there is one
     """
 
@@ -270,6 +275,8 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     conversations: Conversations | None = None
     repetitions: dict[str, Repeated] = {}
     reason: dict[str, str] = {}
+    tried: AnswersTried | msgspec.UnsetType = msgspec.UNSET
+    answer_s: Distribution | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def headline(self) -> Latency:

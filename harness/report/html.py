@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.measure import stats
 from harness.report import (
+    answers_tried,
     calibration,
     dispatch,
     frontier,
@@ -23,6 +24,7 @@ from harness.report import (
     noise,
     repeated,
     scorecard,
+    steadiness,
     turns,
     verdict,
     wording,
@@ -67,6 +69,9 @@ def render(summary: Summary, cells: Sequence[Cell]) -> str:
             searched=frontier.sentences(summary),
             search_charts=frontier_chart.charts(summary),
             dispatched=dispatch.sentences(summary),
+            evaluated=list(answers_tried.told(summary)),
+            evaluation=list(answers_tried.sentences(summary)),
+            steady=list(steadiness.sentences(summary)),
             talks=list(turns.told(summary)),
             talked=list(turns.sentences(summary)),
             floors_of_ttft=network.floors(summary),
@@ -106,6 +111,7 @@ def environment() -> jinja2.Environment:
         "interval": repeated.interval,
         "noises": noise.FIGURES,
         "turn_cells": turns.cells,
+        "tried_cells": answers_tried.cells,
     }
     return environment
 

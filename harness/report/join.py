@@ -13,6 +13,8 @@ from harness.measure import timing
 from harness.price.cost import cost
 from harness.rates import Rates
 from harness.records import AttemptEnd, AttemptStart, Block, GradeRow, Phase, Usage
+from harness.report import evaluated
+from harness.report.evaluated import ANSWER, GIVEN_UP, Fates
 from harness.report.windows import Windows
 from harness.results import Attempt, Run
 
@@ -20,32 +22,49 @@ OK, LOST, CANCELLED, DROPPED = "ok", "lost_worker", "cancelled", "dropped"
 
 
 def judged(attempts: pd.DataFrame) -> pd.DataFrame:
-    """The attempts whose outcome says something about the endpoint: not those never sent, not those that we cut off.
+    """The attempts whose outcome says something about the endpoint at this load: not those that we cut off.
 
-    What was cut at the drain limit stays: it is the endpoint that had not answered by then.
+    What was cut at the drain limit stays, for the endpoint had not answered by then; and what a schedule had and nobody could
+    send, for whoever would have sent it got no answer. What no schedule had and was not sent says nothing.
     """
-    ours = attempts["kind"].eq(CANCELLED) & ~attempts["flags"].str.contains("drain_limit", regex=False)
-    return attempts[~(ours | attempts["kind"].eq(DROPPED))]
+    cut = attempts["kind"].eq(CANCELLED) & ~attempts["flags"].str.contains("drain_limit", regex=False)
+    unmeant = attempts["kind"].eq(DROPPED) & attempts["scheduled_ns"].isna()
+    return attempts[~(cut | unmeant)]
+
+
+def unsent(attempts: pd.DataFrame) -> pd.DataFrame:
+    """The arrivals of a schedule that were never sent: their scheduled latencies have no end."""
+    return attempts[attempts["kind"].eq(DROPPED) & attempts["scheduled_ns"].notna()]
 
 
 def tasks(attempts: pd.DataFrame) -> pd.DataFrame:
     """The attempts whose success is that of a task: all but the turns of conversations that another turn followed or was to.
 
     What a conversation came to is told by its last turn or the one that failed; one that the end of its block cut tells none.
+    In an evaluation the last attempt at an answer tells, and one that was cut before tells none.
     """
     return attempts[attempts["is_task"]]
 
 
 def ended(attempts: pd.DataFrame) -> pd.DataFrame:
     """Without the conversations that the end of their block cut: what they cost bought neither a success nor a failure."""
-    told = set(tasks(attempts)["conversation"].dropna())
+    ids = task_ids(attempts)
+    told = set(task_ids(tasks(attempts)).dropna())
+    return attempts[ids.isna() | ids.isin(told)]
+
+
+def task_ids(attempts: pd.DataFrame) -> pd.Series:
+    """What attempts at one task have in common: their conversation, or in an evaluation their first attempt; else None."""
     conversation = attempts["conversation"]
-    return attempts[conversation.isna() | conversation.isin(told)]
+    return conversation.where(conversation.notna(), attempts["first_trial"]) if "first_trial" in attempts else conversation
 
 
 def later(attempts: pd.DataFrame) -> pd.Series:
-    """Which are later turns of conversations: they belong to a task that began before, and no schedule has them."""
-    return attempts["turn"].gt(0).fillna(value=False).astype(bool)
+    """Which are later turns of conversations, or asked again: they belong to a task that began before, and to no schedule."""
+    begun = attempts["turn"].gt(0)
+    if "trial" in attempts:
+        begun = begun.fillna(value=False) | attempts["trial"].gt(0)
+    return begun.fillna(value=False).astype(bool)
 
 
 # Timing by column: from `sent`, and from the intended arrival. Each gives nanoseconds or None.
@@ -63,6 +82,9 @@ SCHEDULED: Mapping[str, Callable[[AttemptStart, AttemptEnd], float | None]] = {
     "connect_wait_s": timing.connect_wait_ns,
 }
 
+# Those of them that run from the intended arrival.
+INTENDED = ("ttft_scheduled_s", "ttfo_scheduled_s", "e2e_scheduled_s")
+
 # How long an arrival of an open loop was not dispatched; None in a closed one, and where it never was.
 DISPATCH: Mapping[str, Callable[[AttemptStart], int | None]] = {
     "dispatch_wait_s": timing.dispatch_wait_ns,
@@ -75,6 +97,7 @@ NETWORK: Mapping[str, Callable[[AttemptEnd], int | None]] = {
     "connect_s": lambda end: end.connect_ns,
     "proxy_s": lambda end: end.proxy_ns,
     "tls_s": lambda end: end.tls_ns,
+    "quota_wait_s": lambda end: end.limited_ns,
     "rtt_s": lambda end: end.rtt_ns,
     "min_rtt_s": lambda end: end.min_rtt_ns,
 }
@@ -126,12 +149,16 @@ DTYPES = (
 def frame(run: Run, rates: Mapping[str, Rates | None], *, graded: bool) -> pd.DataFrame:
     """One row per attempt in the order of `run.attempts`, indexed by position there; columns as in `DTYPES`.
 
+    Those of an evaluation have `evaluated.COLUMNS` too.
+
     rates   price of each endpoint; None or absent leaves its attempts unpriced
     graded  whether the scenario names a scorer: then an answer is a success only once its grade says so
     """
     blocks = {block.id: block for block in run.manifest.plan}
     windows = Windows(run.manifest.plan, run.marks)
     reached = _reached(run.attempts)
+    most = evaluated.attempts_most(run.manifest)
+    fates = None if most is None else Fates(run.attempts, most)
     rows = [
         _identity(attempt, blocks[attempt.start.block], run.manifest.clusters)
         | {name: _seconds(wait(attempt.start)) for name, wait in DISPATCH.items()}
@@ -144,7 +171,18 @@ def frame(run: Run, rates: Mapping[str, Rates | None], *, graded: bool) -> pd.Da
         | _turn(attempt, reached)
         for attempt in run.attempts
     ]
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in DTYPES.items()})
+    dtypes = DTYPES
+    if fates is not None:
+        dtypes = DTYPES | evaluated.COLUMNS
+        rows = [_last_decides(row | fates.columns(attempt)) for row, attempt in zip(rows, run.attempts, strict=True)]
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in dtypes.items()})
+
+
+def _last_decides(row: dict[str, Any]) -> dict[str, Any]:
+    """An attempt that another one followed, or was to, is no task and has no success."""
+    if row["fate"] in (ANSWER, GIVEN_UP):
+        return row
+    return row | dict.fromkeys(["score", "parsed", "passed", "success"]) | {"is_task": False}
 
 
 def kind(end: AttemptEnd | None) -> str:
@@ -224,7 +262,7 @@ def _window(attempt: Attempt, cell: int, windows: Windows) -> dict[str, Any]:
         "clamped": end and end.clamped,
         "window_chunks": end.window_chunks if end is not None and known else None,
         "window_tokens": timing.window_tokens(end) if end is not None and known else None,
-        "sent_in_window": windows.inside(cell, attempt.worker, attempt.start.dispatched_ns),
+        "sent_in_window": kind(end) != DROPPED and windows.inside(cell, attempt.worker, attempt.start.dispatched_ns),
         "done_in_window": end is not None and windows.inside(cell, attempt.worker, end.done_ns),
     }
 

@@ -56,14 +56,25 @@ def _result(objective: Objective, level: LevelFigures) -> ObjectiveResult:
     if objective.metric in RATIOS:
         return _share(objective, getattr(level, objective.metric))
     value, reason = _value(objective, level)
-    return ObjectiveResult(text=objective.text, value=value, met=None if value is None else objective.met(value), reason=reason)
+    met = None if value is None else objective.met(value)
+    return ObjectiveResult(text=objective.text, value=value, met=False if _is_beyond(objective, level) else met, reason=reason)
+
+
+def _is_beyond(objective: Objective, level: LevelFigures) -> bool:
+    """Whether the figure is that of an arrival that was never sent: later than any bound."""
+    return objective.metric in LATENCIES and objective.statistic in _latency(objective, level).beyond
+
+
+def _latency(objective: Objective, level: LevelFigures) -> Distribution:
+    view = level.scheduled if objective.view == "scheduled" else level.service
+    found: Distribution = getattr(view, f"{objective.metric}_s")
+    return found
 
 
 def _value(objective: Objective, level: LevelFigures) -> tuple[float | None, str | None]:
     """The figure that the objective is about, or why there is none."""
     if objective.metric in LATENCIES:
-        view = level.scheduled if objective.view == "scheduled" else level.service
-        return _figure(getattr(view, f"{objective.metric}_s"), objective.statistic)
+        return _figure(_latency(objective, level), objective.statistic)
     if objective.metric in MONEY:
         return _money(objective, level.usd)
     if objective.metric == "output_tokens_per_s":

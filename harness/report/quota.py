@@ -3,8 +3,9 @@
 The rule: what was sent is counted, not what was planned; tokens that nobody counted make the figure a least one.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.quota import Allowance
 from harness.records import AttemptEnd, Block, BlockMark
@@ -13,6 +14,7 @@ from harness.results import Attempt
 
 NS = 1_000_000_000
 REFUSED = 429
+WAIT_NS = 1_000_000  # less is no wait but a look at the line
 WINDOW_S = 60.0  # most limits are of a minute
 LEAST_S = 1.0  # a rate of less time is no rate
 KINDS = {"requests": "requests", "tokens": "tokens", "input_tokens": "input tokens", "output_tokens": "output tokens"}
@@ -44,6 +46,7 @@ class Found:
     least           by kind of limit, the allowance with the least remaining of all that were told
     longest_wait_s  the longest Retry-After of a 429
     unreadable      header, and how many answers had it with a value that is none
+    waits_s         of those that waited for our own share of the declared quota, sent in the end or not
     """
 
     endpoint: str
@@ -54,17 +57,24 @@ class Found:
     least: Mapping[str, Allowance]
     longest_wait_s: float | None
     unreadable: Mapping[str, int]
+    waits_s: Sequence[float] = ()
 
 
 def found(attempts: Iterable[Attempt], plan: Sequence[Block], marks: Iterable[tuple[int, BlockMark]]) -> list[Found]:
     """One for each endpoint that was sent anything, in the order of the plan; marks come with the number of their worker.
 
-    Warm-ups count: limits make no difference. What was never sent does not.
+    Warm-ups count: limits make no difference. What was never sent has but its wait for the declared quota.
     """
+    attempts = list(attempts)
+    waits_s: dict[str, list[float]] = defaultdict(list)
+    for each in attempts:
+        if each.end is not None and (each.end.limited_ns or 0) > WAIT_NS:
+            waits_s[each.start.endpoint].append((each.end.limited_ns or 0) / NS)
     sent = [each for each in attempts if each.end is not None and each.end.sent_ns is not None]
     begun_ns = _beginnings(sent, plan, marks)
     by_endpoint = {block.endpoint: [each for each in sent if each.start.endpoint == block.endpoint] for block in plan}
-    return [_found(name, mine, plan, begun_ns) for name, mine in by_endpoint.items() if mine]
+    told = [_found(name, mine, plan, begun_ns) for name, mine in by_endpoint.items() if mine]
+    return [replace(each, waits_s=tuple(sorted(waits_s[each.endpoint]))) for each in told]
 
 
 def sentences(endpoints: Iterable[Found]) -> list[str]:
@@ -148,6 +158,12 @@ def _least(ends: Iterable[AttemptEnd], kind: str) -> Allowance | None:
 
 
 def _sentences(of: Found) -> Iterator[str]:
+    if of.waits_s:
+        middle, longest = (wording.seconds(of.waits_s[place]) for place in (len(of.waits_s) // 2, -1))
+        yield (
+            f"{of.endpoint}: {_counted(len(of.waits_s), 'request')} waited for the declared quota, {middle} (median) and up to "
+            f"{longest}: so the quota set the load. Scheduled latency holds this wait, service latency does not."
+        )
     if of.first is not None:
         share = f"refused {wording.count(of.refused)} of {_counted(of.sent, 'request')}"
         yield f"{of.endpoint}: first 429 at {_load(of.first)}; {share}{_wait(of)}."

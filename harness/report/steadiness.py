@@ -42,6 +42,16 @@ def findings(steady: Mapping[str, Sequence[Steady]]) -> Iterator[Finding]:
         )
 
 
+def sentences(summary: Summary) -> Iterator[str]:
+    """For each endpoint's peak the windows that its figures are of, and Little's law in them."""
+    for name, endpoint in summary.endpoints.items():
+        level = endpoint.levels[endpoint.peak]
+        for each in level.steady:
+            of_it = f", repetition {each.repetition + 1}" if len(level.steady) > 1 else ""
+            law = "" if each.stay_s is None else f"; L {each.in_flight:.3g}, lambda W {each.per_s * each.stay_s:.3g} in flight"
+            yield f"{name} at {level.words}{of_it}: {each.words}{law}."
+
+
 def unknown(summary: Summary) -> Iterator[str]:
     """At every endpoint's peak, what is too short to tell."""
     for name, endpoint in summary.endpoints.items():

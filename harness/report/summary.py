@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import msgspec
 import pandas as pd
 
+from harness.load import EvaluationLoad
 from harness.measure import campaign, slo, stats
 from harness.rates import Rates
 from harness.report import (
+    answers_tried,
     calibration,
     client,
     dispatch,
@@ -28,8 +30,10 @@ from harness.report.cells import Cell, of_repetition
 from harness.report.circumstances import Repeated
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
+from harness.report.evaluated import ANSWER, GIVEN_UP
 from harness.report.figures import (
     Attempts,
+    Comparison,
     EndpointFigures,
     Latency,
     LevelFigures,
@@ -52,6 +56,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
     """Every figure of the run. `cells` as `report.cells.cells` gives them, priced at `rates`."""
     manifest = run.manifest
     targets = [slo.parse(text, scenario.load.view) for text in scenario.slo]
+    is_evaluation = isinstance(scenario.load, EvaluationLoad)
     levels = {(cell.endpoint, cell.level): _whole(run, cell, targets, rates.get(cell.endpoint)) for cell in cells}
     covers_s = calibration.windows(run).covers_s()
     peaks = frontier.peaks(cells, manifest.searches)
@@ -84,7 +89,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         },
         comparison=None  # of an endpoint with itself there is no better one
         if scenario.load.aa is not None
-        else compare([cell for cell in cells if cell.level == highest.level], manifest.seed),
+        else _compared([cell for cell in cells if cell.level == highest.level], manifest.seed, is_evaluation=is_evaluation),
         names=look_ups(run.resolved),
         calibration=calibration.figures(run),
         quotas=tuple(quota.sentences(quota.found(run.attempts, manifest.plan, run.marks))),
@@ -100,7 +105,14 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
 def _whole(run: Run, cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None) -> LevelFigures:
     """The figures of a cell, and what they are over its repetitions."""
     figures = _level(cell, targets, rates, run.manifest.seed)
+    examples = run.manifest.dataset.get("n", 0) * len({each.repetition for each in run.manifest.plan})
+    figures = answers_tried.of_level(cell, figures, examples, targets)
     return msgspec.structs.replace(figures, repetitions=_repetitions(run, cell, targets, rates))
+
+
+def _compared(cells: Sequence[Cell], seed: int, *, is_evaluation: bool) -> Comparison | None:
+    found = compare(cells, seed)
+    return answers_tried.without_speed(found) if is_evaluation else found
 
 
 def _repetitions(run: Run, cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None) -> dict[str, Repeated]:
@@ -117,6 +129,10 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
     metrics = {name: measured.figures for name, measured in cell.metrics.items()}
     gaps = {name: metrics[name] for name in ("icl_s", "itl_s", "tpot_s")}
     judged = join.judged(cell.measured)
+    meant = judged
+    if "trial" in judged:  # of an evaluation: by answer, and what a load has to hold is not asked of it
+        meant = judged[judged["fate"].isin([ANSWER, GIVEN_UP])]
+        targets = [each for each in targets if answers_tried.is_judged(each)]
     completed = int((cell.rows["done_in_window"] & cell.rows["kind"].eq(OK)).sum())
     bounds_s = slo.per_request(targets)
     good = objectives.goodput(cell.rows, bounds_s) if bounds_s else None
@@ -137,13 +153,13 @@ def _level(cell: Cell, targets: Sequence[slo.Objective], rates: Rates | None, se
         dispatch=dispatch.figures(cell),
         steady=cell.steady,
         network=network(cell),
-        latency_all=failure_aware(cell.headline("e2e"), _meant(cell, judged)),
+        latency_all=failure_aware(cell.headline("e2e"), len(meant[~join.later(meant)] if cell.rate is not None else meant)),
         output_tokens_per_s=_output_rate(cell),
         requests_per_s=_per_second(completed, cell.window_s),
         goodput_per_s=None if good is None else _per_second(good.good, cell.window_s),
         goodput=good,
         success=_success(judged),
-        errors=_proportion(~judged["kind"].isin(_ANSWERED), judged["cluster"]),
+        errors=_errors(judged if meant is judged else join.tasks(judged)),
         usd=spend(cell.measured, seed, priced_endpoint=rates is not None),
         tokens=tokens(cell.measured),
         client=client.figures(cell.watched),
@@ -165,15 +181,6 @@ def _attempts(began: pd.DataFrame) -> Attempts:
     )
 
 
-def _meant(cell: Cell, judged: pd.DataFrame) -> int:
-    """Attempts that should have had an answer: in an open loop also those that nobody came to send, and no turn without a
-    schedule.
-    """
-    if cell.rate is not None:
-        judged = judged[~join.later(judged)]
-    return len(judged) + (0 if cell.rate is None else int(cell.measured["kind"].eq(DROPPED).sum()))
-
-
 def _success(judged: pd.DataFrame) -> Proportion:
     """Successes among the judged tasks; unknown as a whole while one answer waits for its grade."""
     judged = join.tasks(judged)
@@ -182,6 +189,10 @@ def _success(judged: pd.DataFrame) -> Proportion:
         why = f"{ungraded} answers are not graded: run `signoff score`"
         return Proportion(k=None, n=len(judged), reason=dict.fromkeys(["k", "ratio", "interval"], why))
     return _proportion(judged["success"].eq(True), judged["cluster"])
+
+
+def _errors(judged: pd.DataFrame) -> Proportion:
+    return _proportion(~judged["kind"].isin(_ANSWERED), judged["cluster"])
 
 
 def _proportion(hits: pd.Series, clusters: pd.Series) -> Proportion:

@@ -21,7 +21,8 @@ def figures(cell: Cell) -> Conversations | None:
     if not len(rows):
         return None
     begun = rows[rows["dispatched_ns"].notna()]
-    last = rows.sort_values("turn").groupby("conversation").tail(1)
+    order = ["turn", "trial"] if "trial" in rows else ["turn"]
+    last = rows.sort_values(order).groupby("conversation").tail(1)
     missing = last["turns"] - last["turn"] - last["dispatched_ns"].notna()
     ended = last["is_task"]
     return Conversations(

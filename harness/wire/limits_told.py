@@ -12,8 +12,7 @@ from functools import lru_cache
 
 from harness.quota import Allowance, Quota
 
-LONGEST_WAIT_S = 3_600.0  # a longer Retry-After is an accident
-LONGEST_RESET_S = 86_400.0  # daily limits are whole again within a day
+LONGEST_S = 86_400.0  # daily limits are whole again within a day; what is longer is an accident
 SKEW_S = 60.0  # a moment that is gone for no longer is taken for now: two clocks differ
 
 Reader = Callable[[str, float], float | None]
@@ -75,11 +74,11 @@ def _count(text: str, _: float) -> int | None:
 def _reset_s(text: str, _: float) -> float | None:
     """A duration as Go writes it (OpenAI, Groq: `1m12.5s`, `6ms`), or seconds (Azure, Cerebras)."""
     if _NUMBER.fullmatch(text):
-        return _sane(float(text), LONGEST_RESET_S)
+        return _sane(float(text), LONGEST_S)
     text = text.replace("\u00c2\u00b5", "\u00b5")  # UTF-8 that was read as Latin-1
     if not _DURATION.fullmatch(text):
         return None
-    return _sane(sum(float(number) * _UNIT_S[unit] for number, unit in _STEPS.findall(text)), LONGEST_RESET_S)
+    return _sane(sum(float(number) * _UNIT_S[unit] for number, unit in _STEPS.findall(text)), LONGEST_S)
 
 
 def _moment(text: str, now_s: float) -> float | None:
@@ -91,19 +90,19 @@ def _moment(text: str, now_s: float) -> float | None:
         at_s = datetime.fromisoformat(text).timestamp()
     except ValueError:  # the 30th of February
         return None
-    return _ahead(at_s - now_s, LONGEST_RESET_S)
+    return _ahead(at_s - now_s, LONGEST_S)
 
 
 def _wait(text: str, now_s: float) -> float | None:
     """Seconds, which some servers give with a fraction, or an HTTP date."""
     if _NUMBER.fullmatch(text):
-        return _sane(float(text), LONGEST_WAIT_S)
+        return _sane(float(text), LONGEST_S)
     at_s = _http_date_s(text)
-    return None if at_s is None else _ahead(at_s - now_s, LONGEST_WAIT_S)
+    return None if at_s is None else _ahead(at_s - now_s, LONGEST_S)
 
 
 def _wait_ms(text: str, _: float) -> float | None:
-    return _sane(float(text) / 1e3, LONGEST_WAIT_S) if _NUMBER.fullmatch(text) else None
+    return _sane(float(text) / 1e3, LONGEST_S) if _NUMBER.fullmatch(text) else None
 
 
 @lru_cache(maxsize=64)

@@ -28,6 +28,7 @@ _BY_ENDING = {
     Ending.TIMEOUT_IDLE: "timeout_idle",
     Ending.TIMEOUT_TOTAL: "timeout_total",
     Ending.CANCELLED: "cancelled",
+    Ending.UNSENT: "dropped",
 }
 
 _BY_STATUS = {

@@ -29,6 +29,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "worker_host": "records",
     "undelivered": "results",
     "collected": "results",
+    "trial": "records",
 }
 STAGES = ("wire", "workload", "measure", "price", "score", "scenario", "results", "loadgen", "simulator", "plugins")
 ALLOWED: dict[str, tuple[str, ...]] = {

@@ -47,6 +47,30 @@ def test_a_closed_loop_asks_as_often_as_it_is_answered(tmp_path: Path, capsys: p
     assert "together: 0.225 USD, 2.0 to 4.0 minutes" == lines[2]
 
 
+EVALUATION = "load: {kind: evaluation, users: 4, attempts_most: 3, backoff_s: 2, repetitions: 2}"
+
+
+def test_an_evaluation_is_known_but_for_its_retries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One example twice at each endpoint, one of 1.0 and one of 1.5 s; of three attempts there are waits of up to 2 and 4 s."""
+    code, out = told(tmp_path, capsys, EVALUATION)
+    assert 0 == code
+    lines = out.splitlines()
+    # 2 x (100 x 2 + 5 x 10) / 1,000,000 + 2 x 0.001 = 0.0025; 2 x (1.0 + 1.5) s, and 2 x (3 x 1.0 + 6 + 3 x 1.5 + 6) s
+    assert "dear: 2 requests (6 if every attempt fails), 200 tokens in, 10 out, 0.0025 USD" == lines[0]
+    assert "free: 2 requests (6 if every attempt fails), 200 tokens in, 10 out, no price" == lines[1]
+    assert "together: 0.0025 USD, 0.1 to 0.7 minutes" == lines[2]
+    found = json.loads(told(tmp_path, capsys, EVALUATION, "--json")[1])
+    dear = found["endpoints"][0]
+    assert (2, 6, 0.0025, 0.0075) == (dear["requests"], dear["max_requests"], float(dear["usd"]), float(dear["max_usd"]))
+    assert [pytest.approx(5 / 60), pytest.approx(39 / 60)] == [found["min_minutes"], found["max_minutes"]]
+
+
+def test_a_conversation_is_evaluated_turn_by_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three requests of the one example, twice."""
+    out = told(tmp_path, capsys, EVALUATION, row=TALK)[1]
+    assert "dear: 6 requests (18 if every attempt fails)" in out
+
+
 def test_a_nonce_is_paid_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """422 bytes in place of 400, a token for four of them: 106 tokens in each of 180 requests."""
     _, out = told(tmp_path, capsys, CLOSED, "--set", "prompts.nonce=attempt")

@@ -29,6 +29,21 @@ def test_a_valid_scenario_is_described(
     assert len(out.splitlines()) < 24
 
 
+EVALUATION = "{kind: evaluation, users: 3, attempts_most: 4, repetitions: 2}"
+
+
+def test_an_evaluation_says_how_much_it_asks(scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    """Examples, endpoints and repetitions; how long it takes nobody knows beforehand."""
+    assert 0 == signoff("validate", str(scenario), "--set", f"load={EVALUATION}")
+    said = "evaluation: 2 examples once x 2 endpoints x 2 repetitions, interleaved, 3 at once, up to 4 attempts each;"
+    assert said in capsys.readouterr().out
+    assert 0 == signoff("validate", str(scenario), "--json", "--set", "load={kind: evaluation}")
+    planned = json.loads(capsys.readouterr().out)["plan"]
+    assert {"examples": 2, "attempts_most": 5} == planned["evaluation"]
+    assert 0 == signoff("validate", str(scenario), "--json")
+    assert "evaluation" not in json.loads(capsys.readouterr().out)["plan"]
+
+
 def test_the_description_as_json(
     scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,9 @@ def test_an_undeclared_quota_is_found_out(signoff: Callable[..., Done], folder: 
     """Refusals are outcomes and not sent again; the report says at what load the first came, and what was left by header."""
     run, done = ran(signoff, folder, "undeclared")
     kinds = [each.end.kind for each in run.attempts if each.end is not None]
-    assert 64 == len(kinds)
+    assert 64 == len(kinds) == len({each.start.scheduled_ns for each in run.attempts})
+    assert {None} == {each.start.trial for each in run.attempts}
+    assert "trial" not in (run.path / "joined.csv").read_text() + (run.path / "journal-000.jsonl").read_text()
     assert {"ok", "http_rate_limited"} == set(kinds)
     assert pytest.approx(50, abs=3) == kinds.count("ok")  # 10 at once and 10 a second
     said = " ".join(done.out.split())

@@ -59,6 +59,13 @@ def test_who_sees_the_masters_folder_works_in_it(tmp_path: Path) -> None:
     assert (Path(setup.run), False) == home.settle(setup, Own())[::2]
 
 
+def test_a_mark_stays_until_the_next_one(tmp_path: Path) -> None:
+    """Who is told late still sees it; a master that begins again leaves one of its own."""
+    names = [home.hang_mark(tmp_path) for _ in range(2)]
+    assert names[1:] == [path.name for path in tmp_path.iterdir()]
+    assert names[0] != names[1]
+
+
 def test_who_does_not_keeps_a_folder_of_its_own(tmp_path: Path) -> None:
     """The manifest is in it, with this host's files; two workers of a host share it, and none writes over a journal."""
     setup, own = told(tmp_path / "master"), Own(str(scenario(tmp_path / "here")), tmp_path / "kept")

@@ -185,3 +185,13 @@ def test_one_run_says_what_it_cannot_show(covers_s: float, words: str) -> None:
 def test_a_run_of_more_than_a_day_says_nothing() -> None:
     """It has seen every hour."""
     assert campaign.of_one_run(90_000.0) is None
+
+
+def test_what_rounding_makes_is_no_difference() -> None:
+    """Prices that differ in their last digit are one: no deviation, nothing between runs, and a noise floor that is unknown."""
+    usd = [0.000102, 0.000102 * (1 + 3e-16), 0.000102]
+    assert 0.0 == campaign.over_runs(usd).deviation
+    assert 0.0 == campaign.split(usd, [100, 100, 100], [1e-12, 1e-12, 1e-12]).between
+    one = np.full(20, 0.000102)
+    floor = campaign.noise_floor(one, one * (1 + np.arange(20) % 2 * 3e-16))
+    assert (None, "all 20 values are the same, so what chance does cannot be seen") == (floor.half_width, floor.reason)

@@ -146,3 +146,13 @@ def test_who_tells_nothing_gets_no_sentence() -> None:
     """No 429 and no header; attempts that were lost or never sent are none."""
     assert [] == sentences([of([handmade.ok(0), handmade.lost(1)])])
     assert [] == found([handmade.lost(1), handmade.attempt(2, at=2_000, example=None, kind="dns")], PLAN, MARKS)
+
+
+def test_what_waited_for_the_declared_quota_is_told() -> None:
+    """Median and longest of those that waited, sent in the end or not; a look at the line is no wait."""
+    waits = {1: 500_000, 2: 2_000 * MS, 3: 4_000 * MS}
+    held = handmade.attempt(4, at=2_000, example=None, kind="dropped", limited_ns=9_000 * MS)
+    found_of = of([*(handmade.ok(number, limited_ns=wait_ns) for number, wait_ns in waits.items()), held])
+    assert (2.0, 4.0, 9.0) == found_of.waits_s
+    said = "a: 3 requests waited for the declared quota, 4.00 s (median) and up to 9.00 s: "
+    assert sentences([found_of])[0].startswith(said)

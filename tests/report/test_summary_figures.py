@@ -40,7 +40,7 @@ def test_the_file_has_the_shape_of_the_design(troubled: Built) -> None:
         for level in endpoint["levels"].values():
             assert {"offered", "attempted", "successful", "by_kind"} == level["attempts"].keys()
             assert LATENCIES == list(level["service"]) == list(level["scheduled"])
-            assert DISTRIBUTION | {"missing"} == level["service"]["ttft_s"].keys()
+            assert DISTRIBUTION | {"missing", "unsent", "beyond"} == level["service"]["ttft_s"].keys()
             assert {"system", "per_user"} <= level["output_tokens_per_s"].keys()
             assert {"k", "n", "interval"} <= level["success"].keys()
             assert {"total", "per_attempt", "per_success"} <= level["usd"].keys()
