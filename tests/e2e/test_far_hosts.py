@@ -124,13 +124,14 @@ def report(run: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 def codes(run: Path) -> set[str]:
-    return {finding.code for finding in results.read_run(run).findings if finding.invalid}
+    """Why it is INVALID; that the machine was too busy for tests that run beside others is no matter here."""
+    return {finding.code for finding in results.read_run(run).findings if finding.invalid} - {"client_limited"}
 
 
 def test_the_master_has_what_the_far_worker_kept(net: Network, signoff: Callable) -> None:
     """Both workers' journals are in the run directory, the far one's byte for byte, and the report is that of any run."""
     made = Far(net, LEVELS % 3)
-    assert 0 == made.end(), made.said("master") + made.said("far")
+    assert made.end() in (0, 4), made.said("master") + made.said("far")  # 4: see `codes`
     far = made.far
     assert sorted(["manifest.json", f"journal-{far:03d}.jsonl", f"answers-{far:03d}.jsonl"]) == sorted(
         path.name for path in made.kept.iterdir()
@@ -141,7 +142,8 @@ def test_the_master_has_what_the_far_worker_kept(net: Network, signoff: Callable
         {each.end and each.end.kind for each in run.attempts}, {each.worker for each in run.attempts}, run.torn,
     )  # fmt: skip
     assert ["complete", [True]] == [run.manifest.state, [each.whole for each in run.manifest.hosts if each.own]]
-    assert set() == codes(made.run) - {"client_saturated", "busy_core"}
+    assert set() == codes(made.run)
+    assert "not all journals have come" not in made.said("master")
     assert 0 == signoff("score", made.run).code
     summary = json.loads(report(made.run).stdout)
     (line,) = summary["hosts"]
@@ -163,7 +165,7 @@ def test_what_a_cut_network_kept_back_is_said_and_brought(net: Network) -> None:
     assert ours.stat().st_size < theirs.stat().st_size
     done = report(made.run, "--collect", made.kept)
     assert theirs.read_bytes() == ours.read_bytes(), done.stderr
-    assert {"worker_lost"} == codes(made.run) - {"client_saturated", "busy_core"}
+    assert {"worker_lost"} == codes(made.run)
     assert [] == [each for each in results.read_run(made.run).attempts if each.end is None]
 
 
@@ -177,7 +179,7 @@ def test_a_killed_master_costs_nothing_that_was_measured(net: Network) -> None:
         assert 4 == worker.wait(10), made.said("far")
     assert {"not_finished", "journal_undelivered"} <= codes(made.run)
     report(made.run, "--collect", made.kept)
-    assert {"not_finished"} == codes(made.run) - {"client_saturated", "busy_core"}
+    assert {"not_finished"} == codes(made.run)
     run = results.read_run(made.run)
     assert [] == [each for each in run.attempts if each.end is None]
     assert {0, 1} == {each.worker for each in run.attempts}
@@ -186,7 +188,7 @@ def test_a_killed_master_costs_nothing_that_was_measured(net: Network) -> None:
 def test_a_search_reads_what_far_workers_wrote(net: Network) -> None:
     """All requests of both workers are there when it judges: what it says to have sent is what the run has."""
     made = Far(net, SEARCH)
-    assert made.end() in (0, 4), made.said("master")  # 4: the machine may be too busy to be believed
+    assert made.end() in (0, 4), made.said("master")
     run = results.read_run(made.run)
     (search,) = run.manifest.searches
     assert len(run.attempts) == search.requests
