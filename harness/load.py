@@ -53,7 +53,7 @@ class Steps(Section):
 
 
 class Spike(Section):
-    """`factor` times the rate for `for_s`, from `from_s` after the beginning of the measure window."""
+    """`factor` times the rate for `for_s`, from `from_s` after the beginning of the measure window, or less where that ends."""
 
     kind: Literal["spike"] = "spike"
     factor: Positive = 5.0
@@ -204,7 +204,9 @@ class _Load(Section):
 class ClosedLoad(_Load):
     """Each level is a number of users, each with one request in flight: they wait for the endpoint, as few real ones do.
 
-    They begin at random moments of the first `start_over_s`, for together they would stay in step; else half of the warm-up.
+    They begin at random moments of the first `start_over_s`, for together they would stay in step: half of the warm-up if you
+    do not say. Without a warm-up it is a second, or a tenth of a window shorter than ten: enough to part them, and over the
+    window at most a twentieth of its load is lacking.
     """
 
     is_open: ClassVar[bool] = False
@@ -219,7 +221,9 @@ class ClosedLoad(_Load):
 
     @property
     def starts_s(self) -> float:
-        return self.warmup_s / 2 if self.start_over_s is None else self.start_over_s
+        if self.start_over_s is not None:
+            return self.start_over_s
+        return self.warmup_s / 2 if self.warmup_s else min(1.0, self.measure_s / 10)
 
     @field_validator("levels")
     @classmethod
@@ -262,6 +266,14 @@ class OpenLoad(_Load):
         if self.search is not None and not isinstance(self.arrivals.shape, Flat):
             remedy = "drop arrivals.shape: a level is held while it is judged"
             raise mistake(f"a search with the shape {self.arrivals.shape.kind!r}", remedy)
+        return self
+
+    @model_validator(mode="after")
+    def _spike_inside(self) -> Self:
+        shape = self.arrivals.shape
+        if isinstance(shape, Spike) and shape.from_s >= self.measure_s:
+            what = f"a spike from {shape.from_s:g} s on, in a measure window of {self.measure_s:g} s"
+            raise mistake(what, f"let arrivals.shape.from_s be less than {self.measure_s:g}, or measure_s more than it")
         return self
 
 

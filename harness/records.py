@@ -21,8 +21,7 @@ SCHEMA_VERSION = 1
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of the records that are written to files: fields at their default are left out. Plain data is in no cycle: the
-    garbage collector, which stops all reading, need not walk thousands of them."""
+    """Base of what is written to files: fields at their default are left out. The garbage collector need not walk it."""
 
 
 class Message(Frozen, frozen=True):
@@ -373,8 +372,8 @@ Scorer = Callable[[str, Example], Grade]
 class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
-    urls          where each endpoint was called; the scenario has no address for a simulated one
-    searches      one for each endpoint where the plan is a search, which grows as it runs
+    urls      where each endpoint was called; the scenario has no address for a simulated one
+    searches  one for each endpoint where the plan is a search, which grows as it runs
     """
 
     v: int
@@ -393,6 +392,7 @@ class Manifest(Frozen, frozen=True):
     host: dict[str, Any]
     versions: dict[str, str]
     trace_sha256: str | None = None
+    trace_unanswered: int = 0  # requests of its window that are left out of the replay
     findings: tuple[Finding, ...] = ()
     workers: int = 1
     finished_utc: str | None = None

@@ -16,9 +16,11 @@ from locust import events
 
 from harness import assembly, results, scenario_file
 from harness.errors import HarnessError
+from harness.loadgen import settings
 from harness.loadgen.conductor import Conductor, Progress
 from harness.loadgen.exporter import Exporter, RunInfo
 from harness.loadgen.exporter import address as exporter_address
+from harness.loadgen.page import PASSWORD
 from harness.measure import slo
 from harness.measure.histogram import Histogram
 from harness.records import Phase
@@ -41,6 +43,8 @@ def add_options(parser: Any) -> None:
     group.add_argument("--run-dir", default="", help="a run directory that is ready to run, as `signoff run` makes it")
     group.add_argument("--out", default="runs", help="where a new run directory is made")
     group.add_argument("--metrics", default="", help="HOST:PORT for Prometheus, on the master; none when empty")
+    group.add_argument("--page", action="store_true", help=f"Locust's page, on the master, with the password in {PASSWORD}")
+    settings.close(parser)
 
 
 def find_run(options: Any) -> Path:

@@ -7,12 +7,12 @@ import msgspec
 
 # The endpoint was too busy, or the way to it failed: the same request may well be answered in a moment. All else is not here
 # because it says something of request, account or model that another attempt would only repeat: a refusal, a filter, an answer
-# that is empty or cut, a bad request or key (400, 401, 403, 404), a quota that is used up for the month, a certificate.
+# that is empty or too long, a bad request or key (400, 401, 403, 404), a quota that is used up for the month, a certificate.
 TRANSIENT = frozenset(
     {
         *("http_rate_limited", "http_request_timeout", "http_overloaded"),
         *("http_server_error", "http_bad_gateway", "http_unavailable", "http_gateway_timeout", "http_5xx"),
-        *("dns", "connect_refused", "connect_error", "conn_lost", "stream_reset"),
+        *("dns", "connect_refused", "connect_error", "conn_lost", "stream_reset", "stream_truncated"),
         *("timeout_connect", "timeout_headers", "timeout_first_token", "timeout_idle", "timeout_total"),
     }
 )

@@ -1,7 +1,7 @@
 """Closed loop: every simulated user has one request in flight and sends the next when the answer is complete.
 
-    locust -f locustfiles/closed_loop.py --scenario scenarios/claims_triage --headless
-    locust -f locustfiles/closed_loop.py --scenario S --headless --processes 2
+    locust -f locustfiles/closed_loop.py --scenario scenarios/claims_triage
+    locust -f locustfiles/closed_loop.py --scenario S --processes 2
 
 `signoff run` starts this very file; grade and report afterwards with `signoff score RUN` and `signoff report RUN`.
 """

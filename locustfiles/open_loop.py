@@ -1,7 +1,7 @@
 """Open loop: requests are sent on a schedule, however slow the endpoint is; users are the hands that send them.
 
-    locust -f locustfiles/open_loop.py --scenario S --headless
-    locust -f locustfiles/open_loop.py --scenario S --headless --processes 2
+    locust -f locustfiles/open_loop.py --scenario S
+    locust -f locustfiles/open_loop.py --scenario S --processes 2
 
 `signoff run` starts this very file for a scenario whose `load.kind` is `open`.
 """

@@ -4,6 +4,7 @@ The parent is never monkey-patched and makes no load. Status comes back as JSON 
 """
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any, Self
 import msgspec
 
 from harness.errors import ExitCode
+from harness.loadgen import seal
 
 LOG = "locust.log"
 STATUS_FD = "SIGNOFF_STATUS_FD"
@@ -97,7 +99,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**self._environ, STATUS_FD: str(status_fd)},
+                env={**self._environ, STATUS_FD: str(status_fd), seal.TOKEN: secrets.token_hex(32)},
                 pass_fds=[status_fd],
                 umask=0o077,
                 start_new_session=True,

@@ -4,10 +4,11 @@ The rule: every assumption is printed with the answer, and each can be replaced 
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
 from statistics import fmean
 from typing import Annotated, NamedTuple
 
@@ -15,27 +16,35 @@ import msgspec
 import typer
 
 from harness import assembly, scenario_file
-from harness.cli import planned_answers, planned_load, planned_turns
+from harness.cli import planned_answers, planned_load, planned_quota, planned_turns
 from harness.cli.planned_answers import Taken
+from harness.cli.planned_quota import Quota
 from harness.cli.planned_turns import Turns
 from harness.errors import ExitCode
-from harness.load import ClosedLoad, EvaluationLoad, Load, ReplayLoad, search_of
+from harness.load import ClosedLoad, EvaluationLoad, Load, OpenLoad, ReplayLoad, search_of
 from harness.loadgen import plan, prepare, schedule
+from harness.loadgen.prepare import Replayed
 from harness.loadgen.ration import CHARS_PER_TOKEN
 from harness.price.cost import cost
 from harness.rates import Rates
-from harness.records import Block, Usage
+from harness.records import Block, Phase, Usage
+from harness.scenario import Budget
 from harness.scenario_file import Loaded
 from harness.workload.trace_row import Traced
 
 
 class Answer(NamedTuple):
-    """What one request is taken to be: `seconds` from the sending to the last token, `turns` those of conversations."""
+    """What one request is taken to be: `seconds` from the sending to the last token, `turns` those of conversations.
+
+    before  tokens of an answer that is not the last of a conversation; `quota`: what the endpoint's declared limits let through
+    """
 
     input_tokens: int
     output_tokens: int
     seconds: float
+    before: int
     turns: Turns | None = None
+    quota: Quota | None = None
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -62,6 +71,8 @@ class Estimated(msgspec.Struct, frozen=True):
     min_minutes: float
     max_minutes: float
     assumed: tuple[str, ...]
+    warnings: tuple[str, ...]
+    over_budget: tuple[str, ...]
 
 
 def estimate(
@@ -78,15 +89,13 @@ def estimate(
     loaded = scenario_file.load(scenario, overrides or ())
     found = estimated(loaded, tokens, ttft_ms, gap_ms)
     print(msgspec.json.encode(found).decode() if as_json else "\n".join(_lines(found)))
-    budget = loaded.scenario.budget
-    over = budget.usd is not None and found.usd is not None and found.usd > Decimal(budget.usd)
-    late = budget.minutes is not None and found.min_minutes > budget.minutes
-    return ExitCode.GUARD if over or late else ExitCode.OK
+    return ExitCode.GUARD if found.over_budget else ExitCode.OK
 
 
 def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms: float | None) -> Estimated:
     scenario = loaded.scenario
-    traced = prepare.traced_of(scenario.load, loaded.folder)
+    replayed = prepare.replayed_of(scenario.load, loaded.folder)
+    traced = replayed.requests
     blocks = plan.build(scenario, traced)
     rates = assembly.rates(scenario, datetime.now(UTC))
     answers = {name: _answer(_only(loaded, name), traced, tokens, ttft_ms, gap_ms) for name in scenario.endpoints}
@@ -98,6 +107,7 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
         for name, each in answers.items()
     )
     amounts = [each.usd for each in endpoints if each.usd is not None]
+    usd = sum(amounts, Decimal(0)) if amounts else None
     least_s, search = plan.seconds(blocks), search_of(scenario.load)
     most_s = least_s + plan.drains(blocks) * scenario.load.drain_s
     if search is not None:  # it may be over after one step
@@ -107,11 +117,20 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
     return Estimated(
         scenario=scenario.name,
         endpoints=endpoints,
-        usd=sum(amounts, Decimal(0)) if amounts else None,
+        usd=usd,
         min_minutes=least_s / 60,
         max_minutes=most_s / 60,
-        assumed=tuple(_assumed(scenario.load, answers)),
+        assumed=tuple(_assumed(scenario.load, answers, replayed)),
+        warnings=tuple(_beyond(scenario.load, blocks, traced, answers)),
+        over_budget=tuple(_over(scenario.budget, usd, least_s / 60)),
     )
+
+
+def _over(budget: Budget, usd: Decimal | None, minutes: float) -> Iterator[str]:
+    if budget.usd is not None and usd is not None and usd > Decimal(budget.usd):
+        yield f"{float(usd):.4g} USD is more than budget.usd, {budget.usd}: the run would be stopped there"
+    if budget.minutes is not None and minutes > budget.minutes:
+        yield f"{minutes:.1f} minutes is more than budget.minutes, {budget.minutes:g}: the run would be stopped there"
 
 
 def _taken(loaded: Loaded, answers: Mapping[str, Answer]) -> dict[str, Taken]:
@@ -136,38 +155,36 @@ def _answer(
     loaded: Loaded, traced: tuple[Traced, ...], tokens: int | None, ttft_ms: float | None, gap_ms: float | None
 ) -> Answer:
     """Of the only endpoint of this scenario: as simulated, as said, or as nobody knows better."""
-    pace = planned_load.of_scenario(loaded)
-    pace = pace._replace(
-        tokens=tokens or pace.tokens,
-        ttft_s=pace.ttft_s if ttft_ms is None else ttft_ms / 1000,
-        gap_s=pace.gap_s if gap_ms is None else gap_ms / 1000,
-    )
-    answer = Answer(math.ceil(pace.prompt_bytes / CHARS_PER_TOKEN), pace.tokens, pace.answer_s)
-    load = loaded.scenario.load
-    turns = planned_turns.of(prepare.calls_of(loaded.scenario, prepare.sampled(loaded)), answer.output_tokens, load)
-    if turns is not None:
-        return answer._replace(input_tokens=turns.input_tokens, turns=turns)
-    return _mean(traced, answer) if isinstance(load, ReplayLoad) and load.prompts == "trace" else answer
+    [endpoint] = loaded.scenario.endpoints.values()
+    pace, load = planned_load.of_scenario(loaded), loaded.scenario.load
+    last, before = planned_load.answer_tokens(loaded, endpoint) if tokens is None else (tokens, tokens)
+    turns = planned_turns.of(prepare.calls_of(loaded.scenario, prepare.sampled(loaded)), last, before, load)
+    said = last if turns is None else turns.output_tokens
+    chunks = said / (1 if endpoint.simulated is None else endpoint.simulated.tokens_per_chunk)
+    ttft_s = pace.ttft_s if ttft_ms is None else ttft_ms / 1000
+    gap_s = pace.gap_s if gap_ms is None else gap_ms / 1000
+    asked = math.ceil(pace.prompt_bytes / CHARS_PER_TOKEN) if turns is None else turns.input_tokens
+    answer = Answer(asked, math.ceil(said), ttft_s + chunks * gap_s, before, turns)
+    if isinstance(load, ReplayLoad) and load.prompts == "trace":
+        answer = _mean(traced, answer)
+    return answer._replace(quota=planned_quota.of(endpoint.limits, answer.input_tokens, answer.output_tokens))
 
 
 def _mean(traced: tuple[Traced, ...], answer: Answer) -> Answer:
-    """Of the requests of the trace, as far as it tells."""
-    asked = [each.input_tokens for each in traced if each.input_tokens is not None]
-    said = [each.output_tokens for each in traced if each.output_tokens is not None]
+    """Of the requests of the trace, all of which have their lengths."""
     return answer._replace(
-        input_tokens=math.ceil(fmean(asked)) if asked else answer.input_tokens,
-        output_tokens=math.ceil(fmean(said)) if said else answer.output_tokens,
+        input_tokens=math.ceil(fmean(each.input_tokens or 0 for each in traced)),
+        output_tokens=math.ceil(fmean(each.output_tokens or 0 for each in traced)),
     )
 
 
 def _of(
     name: str, load: Load, blocks: tuple[Block, ...], traced: tuple[Traced, ...], answer: Answer, rates: Rates | None
 ) -> Estimate:
-    search = search_of(load)
+    search, own = search_of(load), [block for block in blocks if block.endpoint == name]
+    cells = [list(cell) for _, cell in groupby(sorted(own, key=_cell), key=_cell)]
     requests = (
-        search.budget
-        if search is not None
-        else math.ceil(sum(_requests(load, block, traced, answer) for block in blocks if block.endpoint == name) - 1e-9)
+        search.budget if search is not None else math.ceil(sum(_requests(load, cell, traced, answer) for cell in cells) - 1e-9)
     )
     usd = _usd(answer, rates)
     return Estimate(
@@ -200,21 +217,62 @@ def _usd(answer: Answer, rates: Rates | None) -> Decimal | None:
     return None if rates is None else cost(usage, rates).total_usd
 
 
-def _requests(load: Load, block: Block, traced: tuple[Traced, ...], answer: Answer) -> float:
-    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered."""
+def _cell(block: Block) -> int:
+    return block.cell
+
+
+def _requests(load: Load, cell: Sequence[Block], traced: tuple[Traced, ...], answer: Answer) -> float:
+    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered and the declared limits let it.
+
+    Who waits for them when a cell is over goes on waiting while it is drained.
+    """
     turns = answer.turns
-    assert not isinstance(load, EvaluationLoad), "what that takes is `_taken`"
-    if isinstance(load, ClosedLoad):
-        return block.concurrency * block.seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
-    return sum(1 for _ in schedule.due(load, block, traced)) * (1.0 if turns is None else turns.per_example)
+    if isinstance(load, OpenLoad | ReplayLoad):
+        return sum(_arrivals(load, block, traced, answer) for block in cell)
+    assert isinstance(load, ClosedLoad), "what an evaluation takes is `_taken`"
+    seconds, users = sum(block.seconds for block in cell), cell[0].concurrency
+    wanted = users * seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
+    if answer.quota is None:
+        return wanted
+    return min(wanted, answer.quota.through(seconds) + users, answer.quota.through(seconds + load.drain_s))
 
 
-def _assumed(load: Load, answers: Mapping[str, Answer]) -> Iterator[str]:
+def _arrivals(load: OpenLoad | ReplayLoad, block: Block, traced: tuple[Traced, ...], answer: Answer) -> float:
+    """With all their turns, where they begin conversations."""
+    return sum(1 for _ in schedule.due(load, block, traced)) * (1.0 if answer.turns is None else answer.turns.per_example)
+
+
+def _beyond(load: Load, blocks: tuple[Block, ...], traced: tuple[Traced, ...], answers: Mapping[str, Answer]) -> Iterator[str]:
+    """Where more arrives than the declared limits let through, at each endpoint the worst of its windows."""
+    if not isinstance(load, OpenLoad | ReplayLoad) or search_of(load) is not None:
+        return
+    for name, answer in answers.items():
+        own = [block for block in blocks if block.endpoint == name and block.phase is Phase.MEASURE]
+        per_s, level = max((_arrivals(load, block, traced, answer) / block.seconds, block.level) for block in own)
+        if answer.quota is not None and per_s > answer.quota.per_s:
+            yield (
+                f"at {name} ({level}) {60 * per_s:.4g} requests a minute arrive, and its declared limits let "
+                f"{60 * answer.quota.per_s:.4g} go: {per_s / answer.quota.per_s:.3g} times as many. The others wait, and those "
+                "that wait past drain_s are cut; tokens and USD are of all arrivals"
+            )
+
+
+def _assumed(load: Load, answers: Mapping[str, Answer], replayed: Replayed) -> Iterator[str]:
     first = next(iter(answers.values()))
     yield f"a prompt has {first.input_tokens} tokens, one for {CHARS_PER_TOKEN} characters"
     yield f"an answer has {first.output_tokens} tokens, counted as the simulator does (--tokens)"
     if first.turns is not None:
         yield f"an example is {first.turns.per_example:.3g} requests, as no conversation is cut; its user thinks between turns"
+        each = ", ".join(f"{answer.before} at {name}" for name, answer in answers.items())
+        yield (
+            f"tokens of an answer before the last of a conversation: {each}; a simulated endpoint says filler there, at any "
+            "other it is taken to be as long as the right last answer (--tokens)"
+        )
+    if replayed.left_out:
+        yield replayed.words
+    limited = [name for name, answer in answers.items() if answer.quota is not None]
+    if limited and isinstance(load, ClosedLoad):
+        yield f"{', '.join(limited)} gets no more than its declared limits let through, the drain included"
     if isinstance(load, ClosedLoad):
         each = ", ".join(f"{name} {answer.seconds:.2f} s" for name, answer in answers.items())
         yield f"it takes {each} (--ttft-ms, --gap-ms); a faster endpoint is asked more often, and costs more"
@@ -237,4 +295,6 @@ def _lines(found: Estimated) -> Iterator[str]:
         yield f"{each.endpoint}: {each.requests:,} requests{again}, {tokens}, {money}"
     total = "no endpoint has a price" if found.usd is None else f"{float(found.usd):.4g} USD"
     yield f"together: {total}, {found.min_minutes:.1f} to {found.max_minutes:.1f} minutes"
+    yield from (f"over budget: {each}" for each in found.over_budget)
+    yield from (f"warning: {each}" for each in found.warnings)
     yield from (f"assumed: {each}" for each in found.assumed)

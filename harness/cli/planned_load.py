@@ -16,6 +16,7 @@ from harness.scenario import Endpoint, Scenario
 from harness.scenario_file import Loaded
 from harness.simulated import Simulated
 from harness.simulator import knowledge, tokens
+from harness.simulator.config import FILLER_TOKENS
 from harness.workload import nonce
 
 MOST_USERS = 100_000
@@ -74,12 +75,8 @@ def of_scenario(loaded: Loaded) -> Plan:
     In the parallel design a level is of all endpoints together.
     """
     endpoints = list(loaded.scenario.endpoints.values())
-    examples = prepare.sampled(loaded)
-    calls = prepare.calls_of(loaded.scenario, examples)
-    known = knowledge.build({each.id: (each, call) for each, call in zip(examples, calls, strict=True)}, seed=0)
-    limit = max((limit for each in endpoints for limit in _limits(each)), default=None)
-    said = math.ceil(fmean(tokens.count(each.right) for each in known)) if known else limit or Plan().tokens
-    answer = min(said, limit or said)
+    calls = prepare.calls_of(loaded.scenario, prepare.sampled(loaded))
+    answer = _answer_tokens(loaded, Plan().tokens)
     pace = min((each.simulated or Simulated() for each in endpoints), key=lambda each: _gap_s(each, answer))
     chunks = math.ceil((answer + pace.reasoning_tokens) / pace.tokens_per_chunk)
     ttft_s, gap_s = _ttft_s(pace), _gap_s(pace, answer)
@@ -94,6 +91,31 @@ def of_scenario(loaded: Loaded) -> Plan:
     )
     at_once = len(endpoints) if loaded.scenario.load.design == "parallel" else 1
     return plan._replace(users=tuple(at_once * users for users in _users(loaded.scenario.load, plan.answer_s)))
+
+
+def answer_tokens(loaded: Loaded, endpoint: Endpoint) -> tuple[int, int]:
+    """Of an answer at this endpoint, and of one before the last of a conversation; reasoning is among them.
+
+    The simulator has no right answer for the turns before the last, and says its filler; of others nobody knows better than
+    that all are alike.
+    """
+    limit = max(_limits(endpoint), default=None)
+    pace = endpoint.simulated
+    if pace is None:
+        return (said := _answer_tokens(loaded, Plan().tokens)), said
+    sizes = (_answer_tokens(loaded, FILLER_TOKENS), limit or FILLER_TOKENS)
+    last, before = (min(size + pace.reasoning_tokens, limit or math.inf) for size in sizes)
+    return int(last), int(before)
+
+
+def _answer_tokens(loaded: Loaded, unknown: int) -> int:
+    """The mean of the right answers, as far as `max_tokens` lets them be said; `unknown` where the data set has none."""
+    examples = prepare.sampled(loaded)
+    calls = prepare.calls_of(loaded.scenario, examples)
+    known = knowledge.build({each.id: (each, call) for each, call in zip(examples, calls, strict=True)}, seed=0)
+    limit = max((limit for each in loaded.scenario.endpoints.values() for limit in _limits(each)), default=None)
+    said = math.ceil(fmean(tokens.count(each.right) for each in known)) if known else limit or unknown
+    return min(said, limit or said)
 
 
 def _nonce_bytes(scenario: Scenario) -> int:

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from harness import assembly, scenario_file
+from harness.cli import thin_windows
 from harness.errors import ExitCode, HarnessError
 from harness.load import EvaluationLoad, search_of
 from harness.loadgen import plan, prepare, tls
@@ -50,7 +51,8 @@ def _described(loaded: Loaded) -> dict[str, Any]:
     whole = dataset.load(loaded.dataset, scenario.prompts.format, scenario.prompts.columns)
     examples = prepare.sampled(loaded)
     calls = assembly.check(scenario, examples)
-    blocks = plan.build(scenario, prepare.traced_of(scenario.load, loaded.folder))
+    replayed = prepare.replayed_of(scenario.load, loaded.folder)
+    blocks = plan.build(scenario, replayed.requests)
     cells = len({block.cell for block in blocks})
     return {
         "scenario": scenario.name,
@@ -70,6 +72,8 @@ def _described(loaded: Loaded) -> dict[str, Any]:
             "search": _search(scenario),
             **_evaluation(scenario, len(examples)),
         },
+        "left_out": replayed.words if replayed.left_out else None,
+        "warnings": list(thin_windows.warnings(scenario.load, blocks)),
         "scorer": scenario.grading.scorer if scenario.grading else None,
         "slo": list(scenario.slo),
     }
@@ -141,6 +145,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"prompt     of example {found['prompt_example']['example']}:",
         *(_message_line(each) for each in found["prompt_example"]["messages"]),
         f"plan       {_plan_line(len(found['endpoints']), planned)}",
+        *([] if found["left_out"] is None else [f"trace      {found['left_out']}"]),
+        *(f"warning    {each}" for each in found["warnings"]),
         f"scorer     {found['scorer'] or '(none: answers are not graded)'}",
         *(f"objective  {each}" for each in found["slo"]),
         f"valid; next: signoff run {found['path']}",

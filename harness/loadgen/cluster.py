@@ -19,7 +19,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from harness import results
 from harness.errors import ExitCode, HarnessError
 from harness.load import search_of
-from harness.loadgen import prepare
+from harness.loadgen import door, page, prepare
 from harness.loadgen.conductor import Conductor
 from harness.loadgen.guard import Guard
 from harness.loadgen.home import Own
@@ -82,15 +82,26 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     drain_s = scenario.load.drain_s
     source = _search(scenario, run) if search_of(scenario.load) is not None else None
     conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s, source)
+    _receive(runner, conductor, workers)
     conductor.guard(Guard(scenario.budget, manifest.rates))
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, conductor.interrupt)
     events.spawning_complete.add_listener(lambda **_: conductor.populated.set())
     events.quitting.add_listener(lambda environment, **_: _exit_with(environment, conductor))
+    if environment.web_ui is not None:
+        page.close_to_strangers(environment, conductor)
     started(conductor, run, environment.parsed_options.metrics if isinstance(runner, MasterRunner) else "")
     gevent.spawn(conductor.play)
     if isinstance(runner, MasterRunner):
         gevent.spawn(_watch, runner, conductor)
+
+
+def _receive(runner: Any, conductor: Conductor, workers: int) -> None:
+    """Workers are let in, now that somebody listens. A locustfile that asks for none of this has no door."""
+    entrance = door.of(runner)
+    if entrance is not None:
+        entrance.open(workers)
+        conductor.at_the_door = lambda: door.findings(runner, "the master")
 
 
 def _search(scenario: Scenario, run: Path) -> Source:

@@ -50,6 +50,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 class Conductor:
     """`totals` are the merged counts of all workers, `health` is how each is; `on_progress` is called about once a second.
+    `at_the_door` tells who was not let in.
 
     `source` gives the blocks, where they are not all in the manifest's plan.
     """
@@ -61,6 +62,7 @@ class Conductor:
         self.health: dict[int, Health] = {}
         self.populated, self.over = Event(), Event()
         self.on_progress: Callable[[Progress], object] | None = None
+        self.at_the_door: Callable[[], list[Finding]] = list
         self._source = Fixed(manifest.plan) if source is None else source
         self.population = workers * len(plan.lanes(manifest.plan)) * -(-self._source.users // workers)
         self._runner, self._run, self._manifest = runner, run, manifest
@@ -367,7 +369,7 @@ class Conductor:
         manifest = msgspec.structs.replace(
             self._manifest,
             state=state,
-            findings=tuple(self._findings),
+            findings=(*self._findings, *self.at_the_door()),
             workers=self._workers,
             finished_utc=now,
             searches=self._source.searched,

@@ -49,6 +49,12 @@ class _Schedule:
         else:
             self.number, self.due_ns = found[0], self.opened_ns + round(found[1] * NS)
 
+    def rest(self) -> Iterator[Arrival]:
+        """What no tick has come to."""
+        while self.due_ns is not None:
+            yield Arrival(self.block, self.number, self.due_ns, self.due_ns)
+            self.advance()
+
 
 class Dispatcher:
     """One per worker. `wake` lets a parked user go on, and `refuse` hears of who came when the line was full."""
@@ -108,7 +114,8 @@ class Dispatcher:
         park(self._parked, seat)
 
     def drop(self) -> list[Arrival]:
-        """All that have waited in vain leave the line."""
-        dropped = list(self._line)
+        """All that have waited in vain leave the line, and so does what was still to come of blocks that are over."""
+        dropped = [*self._line, *(arrival for schedule in self._schedules for arrival in schedule.rest())]
         self._line.clear()
+        self._schedules.clear()
         return dropped

@@ -15,15 +15,16 @@ from locust.runners import WorkerRunner
 
 from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError
-from harness.loadgen import home, messages
+from harness.loadgen import door, home, messages
 from harness.loadgen.courier import Courier
 from harness.loadgen.home import Own
 from harness.loadgen.schedule import Calls
+from harness.loadgen.unsent import STOPPED
 from harness.loadgen.user import ReplayUser
-from harness.loadgen.worker import STOPPED, Worker
+from harness.loadgen.worker import Worker
 from harness.measure import timing
 from harness.measure.recorder import finished
-from harness.records import AttemptEnd, AttemptStart, Manifest
+from harness.records import AttemptEnd, AttemptStart, Finding, Manifest
 from harness.worker_host import files_of
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Member:
             self._courier.give_up()
 
     def _finish(self, _: messages.Order) -> None:
-        findings = self._at_work.finish()
+        findings = self._at_work.finish(self._refused)
         self._report()
         invalid = tuple(finding.code for finding in findings if finding.invalid)
         gevent.spawn(self._leave, invalid)  # what the master keeps is heard by who called this
@@ -166,7 +167,7 @@ class Member:
         worker.cut(at_limit=False)
         gevent.sleep(0.1)  # the cut exchanges' users put their end lines into the queue
         if not worker.closed:
-            worker.finish()
+            worker.finish(self._refused)
         self._log_kept()
         os._exit(ExitCode.INVALID)  # Locust's own way out would wait for the master
 
@@ -221,6 +222,10 @@ class Member:
         if self._beat is None:
             return None
         return messages.Echo(*self._beat, time.monotonic_ns(), time.time_ns())
+
+    @property
+    def _refused(self) -> list[Finding]:
+        return door.findings(self._runner, f"worker {self._index}")
 
     @property
     def _at_work(self) -> Worker:

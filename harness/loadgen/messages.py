@@ -11,6 +11,19 @@ from harness.records import Block, Frozen
 _NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat", "done")
 HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT, DONE = (f"signoff.{name}" for name in _NAMES)
 PIECE, KEPT = "signoff.piece", "signoff.kept"
+WELCOME, REFUSED = "signoff.welcome", "signoff.refused"  # of the door, before Locust hears of a worker
+
+
+class Welcome(Frozen, frozen=True):
+    """Master to a worker that has knocked: what it has to seal its messages for."""
+
+    session: bytes
+
+
+class Refused(Frozen, frozen=True):
+    """Master to a worker for which there is no seat: it makes no load and leaves."""
+
+    why: str
 
 
 class Hello(Frozen, frozen=True):

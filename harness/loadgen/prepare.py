@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import harness
 from harness import credentials, results
@@ -27,6 +27,18 @@ from harness.workload.trace_row import Traced
 VERSIONS = ("locust", "gevent", "httpx", "hdrhistogram", "prometheus-client", "pandas", "numpy", "scipy", "genai-prices")
 
 
+class Replayed(NamedTuple):
+    """The requests that a replay sends, and how many of the window it leaves out: see `trace.answered`."""
+
+    requests: tuple[Traced, ...] = ()
+    left_out: int = 0
+
+    @property
+    def words(self) -> str:
+        whole = len(self.requests) + self.left_out
+        return f"{self.left_out:,} of {whole:,} requests of the trace got no answer there, and are left out"
+
+
 def write(
     loaded: Loaded,
     run: Path,
@@ -37,6 +49,7 @@ def write(
 ) -> None:
     """Write the manifest of a planned run. `urls` are the addresses of simulated endpoints; `rates` are frozen here."""
     scenario = loaded.scenario
+    replayed = replayed_of(scenario.load, loaded.folder)
     manifest = Manifest(
         v=SCHEMA_VERSION,
         run_id=run.name,
@@ -48,8 +61,9 @@ def write(
         dataset=_dataset(loaded, examples),
         clusters={example.id: example.cluster or example.id for example in examples},
         seed=scenario.load.seed,
-        plan=plan.build(scenario, traced_of(scenario.load, loaded.folder)),
+        plan=plan.build(scenario, replayed.requests),
         trace_sha256=_trace_sha256(scenario.load, loaded.folder),
+        trace_unanswered=replayed.left_out,
         rates=dict(rates),
         urls={name: config.base_url or urls[name] for name, config in scenario.endpoints.items()},
         host=host(),
@@ -102,14 +116,18 @@ def calls(manifest: Manifest) -> Calls:
     if isinstance(scenario.load, ReplayLoad) and _trace_sha256(scenario.load, folder) != manifest.trace_sha256:
         remedy = "every host of a run needs the same file; start the run again with this one"
         raise HarnessError("the trace is not the one that was planned", where=str(scenario.load.trace), remedy=remedy)
-    traced = traced_of(scenario.load, folder)
+    traced = replayed_of(scenario.load, folder).requests
     nonces = Nonces(scenario.prompts.nonce, manifest.run_id, scenario.prompts.reuse_share)
     return Calls(scenario.load, calls_of(scenario, tuple(examples_of(manifest).values())), traced, nonces)
 
 
-def traced_of(load: Load, folder: Path) -> tuple[Traced, ...]:
-    """The window of the trace that is replayed, () for any other load. A relative file stands relative to the scenario's."""
-    return trace.load(folder / load.trace, load.format, load.from_s, load.to_s) if isinstance(load, ReplayLoad) else ()
+def replayed_of(load: Load, folder: Path) -> Replayed:
+    """Of the window of the trace, nothing for any other load. A relative file stands relative to the scenario's."""
+    if not isinstance(load, ReplayLoad):
+        return Replayed()
+    path = folder / load.trace
+    window = trace.load(path, load.format, load.from_s, load.to_s)
+    return Replayed(window) if load.prompts == "examples" else Replayed(trace.answered(window, path), trace.unanswered(window))
 
 
 def _trace_sha256(load: Load, folder: Path) -> str | None:

@@ -1,5 +1,6 @@
 """What a worker sends, and when it is due: computed from the scenario alone, so that all workers agree without talking."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -75,8 +76,7 @@ class Calls:
         seed = f"{load.seed}/{block.level}/{block.repetition}/{position // len(self.traced)}/{block.phase}"
         text = trace.prompt(traced, seed)
         said = (Message(role="user", content=text),)
-        limit = traced.output_tokens or None
-        return self._of_run(Call(example=f"trace-{traced.number}", messages=said, max_tokens=limit, once=True))
+        return self._of_run(Call(example=f"trace-{traced.number}", messages=said, max_tokens=traced.output_tokens, once=True))
 
 
 def share(
@@ -111,6 +111,13 @@ def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()
     if block.phase is Phase.WARMUP:
         profile = arrivals.flat(profile[0].per_s, block.seconds)
     return arrivals.stretched(_process(load.arrivals, _seed(load, block)), profile)
+
+
+def expected(load: OpenLoad, block: Block) -> float:
+    """How many arrivals a measure window has on average; of constant ones just so many."""
+    assert block.rate is not None, "only open blocks have a schedule"
+    found = arrivals.expected(_profile(load.arrivals, block.rate, block.seconds))
+    return float(math.ceil(found - 1e-9)) if load.arrivals.process == "constant" else found
 
 
 def think_ns(load: Load, block: Block, position: int, turn: int) -> int:

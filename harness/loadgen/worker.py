@@ -16,7 +16,7 @@ from harness.credentials import Secrets
 from harness.errors import StorageError
 from harness.health import Health
 from harness.load import ClosedLoad, EvaluationLoad
-from harness.loadgen import attempt, collector, plan, schedule
+from harness.loadgen import attempt, collector, plan, schedule, unsent
 from harness.loadgen.attempt import Asked, Finished, Window
 from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
@@ -55,9 +55,6 @@ from harness.worker_host import files_of
 ANSWERED = frozenset({"ok", "refused", "blocked_input", "blocked_output"})
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TOLD_TOGETHER = 32  # attempts: 0.3 ms
-NOBODY = -1  # the user of what was dropped
-LINE_FULL, NO_USER = "too many arrivals waited for a user", "no user was free before the drain limit"
-STOPPED = "the run was stopped before a user was free"
 
 
 class Worker:
@@ -79,7 +76,9 @@ class Worker:
         self._lanes = plan.lanes(manifest.plan)
         self._lane_users = plan.lane_users(manifest.plan, count)
         self._gates = [Gate(self.drain.wake) for _ in self._lanes]
-        self._dispatchers = [Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, LINE_FULL)) for _ in self._lanes]
+        self._dispatchers = [
+            Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, unsent.LINE_FULL)) for _ in self._lanes
+        ]
         self._rota = Rota(self.drain.wake, self._tell_worked_off)
         self._turns: Sequence[Turns] = self._dispatchers if self._load.is_open else self._gates
         self._calls, self._seed = calls, manifest.seed
@@ -165,7 +164,7 @@ class Worker:
 
         Arrivals that still wait for a user are dropped.
         """
-        self.drop_waiting(NO_USER if at_limit else STOPPED)
+        self.drop_waiting(unsent.NO_USER if at_limit else unsent.STOPPED)
         for ration in self._rations.values():
             ration.cut()
         for exchange in list(self.drain.exchanges):
@@ -204,7 +203,7 @@ class Worker:
         position = turn.number
         if position is None:
             position = seat.next_position(turn.block, self._index, self._count)
-        call = self._calls.at(turn.block, position)
+        call = unsent.call_at(self._calls, turn.block, position, self.drain.bugs)
         if call.later is None:
             self._asking(seat, turn, call)
         else:
@@ -226,18 +225,24 @@ class Worker:
         """One attempt, from dispatch to the end of the response."""
         block = turn.block
         port = self._ports[block.endpoint]
-        request = port.request(call)
         transcript = Transcript(port.asked.dialect)
         now_ns = time.monotonic_ns()
         start = self._start(turn, call, seat.number * self._count + self._index, now_ns, place, trial)
         self.in_flight += 1
         exchange = Exchange(transcript, port.deadlines, now_ns)
         try:
+            unsent.check(call)
+            request = port.request(call)
             if self._may_go(port, start, call, exchange):
                 seat.transport(port, self.drain, self._resolver).perform(request, exchange)
+            else:
+                exchange.end(Ending.UNSENT, time.monotonic_ns(), unsent.NO_QUOTA)
+        except Exception as bug:  # noqa: BLE001 - Locust would log it, and the arrival would be gone
+            self.drain.bugs.append(bug)
+            exchange.crash(bug, time.monotonic_ns())
         finally:
             if exchange.ending is None:
-                exchange.end(Ending.CANCELLED, time.monotonic_ns(), "cut while it waited for the declared rate limit")
+                exchange.end(Ending.CANCELLED, time.monotonic_ns(), "the user was stopped")
             rest = (seat, start, exchange, transcript, port.asked, block.cell)
             short = exchange.received <= STEP_BYTES
             self.drain.later(partial(self._finish, *rest) if short else partial(next, self._finish_long(*rest), None))
@@ -298,8 +303,8 @@ class Worker:
 
     def _drop(self, arrival: Arrival, why: str) -> None:
         """It was due and nobody sent it: part of what was offered, so it has its two lines."""
-        call = self._calls.at(arrival.block, arrival.number)
-        start = self._start(arrival.turn(arrival.noticed_ns), call, NOBODY, None, first_of(call))
+        call = unsent.call_at(self._calls, arrival.block, arrival.number, self.drain.bugs)
+        start = self._start(arrival.turn(time.monotonic_ns()), call, unsent.NOBODY, None, first_of(call))
         end = AttemptEnd(id=start.id, kind="dropped", error=why)
         self.ended += 1
         self._write(self._journal, end)
@@ -379,11 +384,11 @@ class Worker:
         except StorageError as failed:
             self._stop_storing(failed)
 
-    def finish(self) -> list[Finding]:
-        """Everything has ended: write the findings of this process and close its files."""
+    def finish(self, noticed: Iterable[Finding] = ()) -> list[Finding]:
+        """Everything has ended: write the findings of this process, and what else was noticed in it, and close its files."""
         self.drain.run_backlog()
         self.tell()
-        found = findings(self.drain)
+        found = [*findings(self.drain), *noticed]
         for finding in found:
             self._write(self._journal, finding)
         self.sync()

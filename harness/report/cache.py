@@ -1,14 +1,29 @@
 """What was read from a provider's prompt cache: the share by its own usage, and the doubt where it is our own doing.
 
-The rule: a prompt repeats where an earlier request of the run at this endpoint, in whichever phase, had its example and nonce.
+The rule: a prompt repeats where an earlier request of the run at this endpoint, in whichever phase, had its example, nonce
+and turn.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from harness.records import Finding, Phase
 from harness.report import wording
 from harness.report.figures import Summary
+from harness.report.join import OK
 from harness.results import Attempt, Run
+
+
+class _Asked(NamedTuple):
+    """Of an endpoint's measure phases, in the order of dispatch: what had been asked before, and what had not."""
+
+    again: list[Attempt]
+    first: list[Attempt]
+
+    @property
+    def n(self) -> int:
+        return len(self.again) + len(self.first)
 
 
 def sentence(summary: Summary) -> str:
@@ -22,11 +37,15 @@ def sentence(summary: Summary) -> str:
 
 
 def findings(run: Run) -> Iterator[Finding]:
-    """Repeated prompts that came from a cache. What `reuse_share` asked for is no doubt; nor is what a trace shares."""
+    """Repeated prompts that came from a cache, or may have.
+
+    What `reuse_share` asked for is no doubt; nor is what a trace shares.
+    """
     scenario = run.manifest.scenario
     if scenario.get("prompts", {}).get("nonce") == "attempt" or scenario.get("load", {}).get("prompts") == "trace":
         return
-    found = [said for name, attempts in _by_endpoint(run).items() if (said := _repeated(name, attempts))]
+    asked = {name: _asked(attempts) for name, attempts in _by_endpoint(run).items()}
+    found = [said for name, each in asked.items() if (said := _repeated(name, each))]
     if found:
         yield Finding(
             code="cached_repeats",
@@ -34,6 +53,30 @@ def findings(run: Run) -> Iterator[Finding]:
             why="it costs less and is answered sooner: cost and TTFT are flattered where production repeats less",
             remedy="write `prompts.nonce: attempt`, with the `reuse_share` that production has, or use a larger data set",
         )
+    silent = [name for name, each in asked.items() if any(map(_is_ok, each.again)) and _cached(each.again) is None]
+    if silent:
+        counts = ", ".join(f"{name} ({len(asked[name].again):,} of {asked[name].n:,} requests)" for name in silent)
+        yield Finding(
+            code="cache_untold",
+            what=f"prompts of this run came again, and it cannot be told whether they were read from a cache: {counts}",
+            why="no answer told how much of its input was; a cache makes TTFT and cost lower, where production repeats less",
+            remedy="write `prompts.nonce: attempt`, use a larger data set, or have the endpoint tell its cached tokens",
+        )
+
+
+def reuse(run: Run) -> Iterator[str]:
+    """The share of requests that repeated one, beside `reuse_share`: in a closed loop no user's first one has one before it."""
+    share = run.manifest.scenario.get("prompts", {}).get("reuse_share")
+    if not share:
+        return
+    told = []
+    for name, attempts in _by_endpoint(run).items():
+        asked = _asked([each for each in attempts if not each.start.turn])  # later turns have the nonce of the first
+        levels = dict.fromkeys(each.start.level for each in (*asked.again, *asked.first))
+        again, whole = (Counter(each.start.level for each in those) for those in (asked.again, (*asked.again, *asked.first)))
+        told += [f"{name} at level {level} {again[level] / whole[level]:.3f} (n = {whole[level]:,})" for level in levels]
+    if told:
+        yield f"Requests that repeated an earlier one, where reuse_share asked for {share:g}: {', '.join(told)}."
 
 
 def _by_endpoint(run: Run) -> dict[str, list[Attempt]]:
@@ -45,22 +88,28 @@ def _by_endpoint(run: Run) -> dict[str, list[Attempt]]:
     return found
 
 
-def _repeated(name: str, attempts: Sequence[Attempt]) -> str | None:
-    """In words, how much of what repeats is from the cache, beside what is asked for the first time; None where nothing is."""
-    asked: set[tuple[str, str | None]] = set()
-    again: list[Attempt] = []
-    first: list[Attempt] = []
+def _asked(attempts: Sequence[Attempt]) -> _Asked:
+    asked: set[tuple[str, str | None, int | None]] = set()
+    found = _Asked([], [])
     for each in attempts:
-        prompt = (each.start.example, each.start.nonce)
+        prompt = (each.start.example, each.start.nonce, each.start.turn)
         if each.start.phase is Phase.MEASURE:
-            (again if prompt in asked else first).append(each)
+            (found.again if prompt in asked else found.first).append(each)
         asked.add(prompt)
-    share = _cached(again)
+    return found
+
+
+def _repeated(name: str, asked: _Asked) -> str | None:
+    """In words, how much of what repeats is from the cache, beside what is asked for the first time; None where nothing is."""
+    share, other = _cached(asked.again), _cached(asked.first)
     if not share:
         return None
-    other = _cached(first)
     new = "" if other is None else f", and {wording.percent(other)} where the prompt was new"
-    return f"at {name} {len(again):,} of {len(again) + len(first):,} requests, {wording.percent(share)} of their input{new}"
+    return f"at {name} {len(asked.again):,} of {asked.n:,} requests, {wording.percent(share)} of their input{new}"
+
+
+def _is_ok(attempt: Attempt) -> bool:
+    return attempt.end is not None and attempt.end.kind == OK
 
 
 def _cached(attempts: Sequence[Attempt]) -> float | None:

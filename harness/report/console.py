@@ -52,6 +52,7 @@ def show(summary: Summary, console: Console) -> None:
         *repeated.sentences(summary),
         *dispatch.sentences(summary),
         *summary.quotas,
+        *summary.reused,
         *network.notable(summary),
         *summary.hosts,
         *turns.sentences(summary),

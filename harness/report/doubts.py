@@ -4,12 +4,13 @@ The rule: a doubt names its share and the threshold it passed, and whether the f
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import msgspec
 import numpy as np
 
 from harness.measure import health, timing
-from harness.records import AttemptEnd, Finding, Phase
+from harness.records import AttemptEnd, Block, Finding, Phase
 from harness.report import cache, calibration, client, dispatch, hosts
 from harness.results import Run
 
@@ -22,27 +23,61 @@ STUCK_RATIO = 0.05
 def doubts(run: Run) -> list[Finding]:
     """All findings of this kind, in a fixed order."""
     measured = [each.end for each in run.attempts if each.end is not None and each.start.phase is Phase.MEASURE]
-    limited = health.findings(client.watched(run).values())
+    limited = _of_this_load(run, health.findings(client.watched(run).values()))
     ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured), *_hidden(measured))
     headroom = calibration.findings(calibration.figures(run))
-    elsewhere = hosts.findings(run.manifest.hosts)
-    around = (*_lossy(run), *headroom, *cache.findings(run), *elsewhere)
-    return [*_empty(run), *_stuck(run), *limited, *dispatch.findings(run), *ours, *around]
+    begun = (*_empty(run), *_left_out(run), *_stuck(run))
+    around = (*_lossy(run), *headroom, *cache.findings(run), *hosts.findings(run.manifest.hosts))
+    return [*begun, *limited, *dispatch.findings(run), *ours, *around]
+
+
+def _of_this_load(run: Run, limited: Iterable[Finding]) -> list[Finding]:
+    """What came late spoils times. An evaluation is for answers and what they cost, and publishes no times as a load's."""
+    spoils = run.manifest.scenario.get("load", {}).get("kind") != "evaluation"
+    return [msgspec.structs.replace(each, invalid=each.invalid and spoils) for each in limited]
 
 
 def _empty(run: Run) -> Iterator[Finding]:
-    """Cells that were begun and have not one attempt in their measure phase."""
+    """Cells that were begun and have not one attempt in their measure phase.
+
+    In an open loop every arrival has its lines, dispatched or dropped: without one the schedule itself was empty.
+    """
     seen = {each.start.block for each in run.attempts}
     begun = {mark.block for _, mark in run.marks if mark.edge == "open"}
     blocks = [block for block in run.manifest.plan if block.phase is Phase.MEASURE and block.id in begun - seen]
-    if blocks:
-        names = ", ".join(f"{block.endpoint} at {block.words}" for block in blocks)
+    closed = [block for block in blocks if block.rate is None]
+    if closed:
         yield Finding(
             code="no_attempts",
-            what=f"not one request was begun in the measure phase of {names}",
+            what=f"not one request was begun in the measure phase of {_places(closed)}",
             why="every user was still waiting for an answer to a warm-up request",
             remedy="lengthen warmup_s and measure_s, or shorten the deadlines of that endpoint",
             invalid=True,
+        )
+    opened = [block for block in blocks if block.rate is not None]
+    if opened:
+        yield Finding(
+            code="no_attempts",
+            what=f"not one request was due in the measure window of {_places(opened)}",
+            why="the schedule had no arrival while they lasted: the rate, or its shape, is too low for their length",
+            remedy="lengthen measure_s, or raise the level or arrivals.shape; `signoff validate` warns of such windows",
+            invalid=True,
+        )
+
+
+def _places(blocks: list[Block]) -> str:
+    return ", ".join(f"{block.endpoint} at {block.words}" for block in blocks)
+
+
+def _left_out(run: Run) -> Iterator[Finding]:
+    """Requests of a trace that failed there."""
+    count = run.manifest.trace_unanswered
+    if count:
+        yield Finding(
+            code="trace_failures",
+            what=f"{count:,} requests of the trace got no answer there, and were left out at each level",
+            why="how long their answers would have been nobody knows, so the replay is that much less load than production was",
+            remedy="none is needed; `prompts: examples` sends at their times too",
         )
 
 

@@ -13,6 +13,7 @@ from harness.measure import campaign, slo, stats
 from harness.rates import Rates
 from harness.report import (
     answers_tried,
+    cache,
     calibration,
     client,
     dispatch,
@@ -93,6 +94,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         names=look_ups(run.resolved),
         calibration=calibration.figures(run),
         quotas=tuple(quota.sentences(quota.found(run.attempts, manifest.plan, run.marks))),
+        reused=tuple(cache.reuse(run)),
         hosts=tuple(hosts.sentences(manifest.hosts)),
         covers_s=covers_s,
         variation=campaign.of_one_run(covers_s),

@@ -11,6 +11,7 @@ from harness.simulator.knowledge import Known
 from harness.simulator.tls import Tls
 
 LAST_PORT = 65_535
+FILLER_TOKENS = 64
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +28,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=LAST_PORT)] = 0
     truth: str | None = None
     seed: int = 1
-    filler_tokens: Annotated[int, msgspec.Meta(ge=1)] = 64
+    filler_tokens: Annotated[int, msgspec.Meta(ge=1)] = FILLER_TOKENS
     tls: Tls | None = None
     until_stdin_closes: bool = False
     knowledge: tuple[Known, ...] = ()

@@ -17,6 +17,7 @@ from harness.workload.trace_row import BLOCK_TOKENS, Traced
 
 KIND = "trace format"
 _FIRST_LINE_BYTES = _PART_BYTES = 1 << 20
+_PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 def load(
@@ -35,6 +36,7 @@ def load(
     """
     _check_window(from_s, to_s)
     try:
+        _check_plain(path)
         reader = plugins.load(KIND, format or _format(path))
         every = [msgspec.structs.replace(each, number=number) for number, each in enumerate(reader.read(path), 1)]
     except OSError as failed:
@@ -70,6 +72,23 @@ def replayed(traced: Iterable[Traced], speed: float) -> Iterator[float]:
 def unanswered(traced: Iterable[Traced]) -> int:
     """How many got no token of an answer, though the trace knows: BurstGPT writes those that failed so."""
     return sum(each.output_tokens == 0 for each in traced)
+
+
+def answered(traced: Sequence[Traced], path: Path) -> tuple[Traced, ...]:
+    """Those whose prompt and answer can be made as long as they were: all but the `unanswered`.
+
+    One that failed says nothing of its answer's length, and without a limit it would be sent for as many tokens as the endpoint
+    likes. `HarnessError` where the trace does not know a length, and where nothing is left.
+    """
+    found = tuple(each for each in traced if each.output_tokens != 0)
+    unknown = sum(each.input_tokens is None or each.output_tokens is None for each in found)
+    remedy = "write `prompts: examples`, which needs the times alone, or take a trace that knows every length"
+    if unknown:
+        what = f"{unknown:,} of {len(traced):,} requests have no input_tokens or no output_tokens, which `prompts: trace` needs"
+        raise HarnessError(what, where=str(path), remedy=remedy)
+    if not found:
+        raise HarnessError(f"not one of {len(traced):,} requests was answered there", where=str(path), remedy=remedy)
+    return found
 
 
 def prompt(traced: Traced, seed: int | str) -> str:
@@ -128,7 +147,23 @@ def _format(path: Path) -> str:
 
 
 def _first_line(path: Path) -> str:
+    """That holds anything, as readers pass blank ones over; "" for a folder and where there is none."""
     if path.is_dir():
         return ""
     with path.open("rb") as file:
-        return file.readline(_FIRST_LINE_BYTES).decode("utf-8-sig", "replace")
+        while line := file.readline(_FIRST_LINE_BYTES):
+            if text := line.decode("utf-8-sig", "replace").strip():
+                return text
+    return ""
+
+
+def _check_plain(path: Path) -> None:
+    if path.is_dir():
+        return
+    with path.open("rb") as file:
+        begin = file.read(max(map(len, _PACKED)))
+    kind = next((name for magic, name in _PACKED.items() if begin.startswith(magic)), None)
+    if kind is not None:
+        raise HarnessError(
+            f"is compressed ({kind})", where=str(path), remedy="unpack it first, and name the file that comes out"
+        )

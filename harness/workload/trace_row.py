@@ -1,16 +1,19 @@
 """One request of a trace, and the fields of its row as numbers, whether the file holds text (CSV) or numbers (JSON).
 
-A field that is missing, no number, negative or not finite is refused with its place: a guess would be sent as load.
+A field that is missing, no number, negative, not finite or absurd is refused with its place: a guess would be sent as load.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, nearest
 from harness.records import Frozen
+from harness.workload.datasets import csv
 
 BLOCK_TOKENS = 512  # of Mooncake's published traces
+MOST_TOKENS = 10_000_000  # more than any model takes; a prompt is made in a worker's memory
 
 
 class Traced(Frozen, frozen=True):
@@ -50,12 +53,34 @@ def tokens(row: Mapping[str, Any], name: str, where: str) -> int:
     number = amount(row, name, where)
     if not number.is_integer():
         raise HarnessError(f"{name} is {row[name]!r}", where=where, remedy="a whole number of tokens")
-    return int(number)
+    return sane(int(number), name, where)
+
+
+def sane(count: int, name: str, where: str) -> int:
+    """A count of tokens that some request may have; `HarnessError` for one that would fill a worker's memory."""
+    if count > MOST_TOKENS:
+        remedy = f"at most {MOST_TOKENS:,} tokens: mend the row, or leave it out"
+        raise HarnessError(f"{name} is {count:,}", where=where, remedy=remedy)
+    return count
 
 
 def titled(first: str, columns: Collection[str]) -> bool:
     """Whether the first line of a CSV file names all these columns."""
-    return set(columns) <= {name.strip().strip('"') for name in first.split(",")}
+    return set(columns) <= {_bare(name) for name in first.split(",")}
+
+
+def table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a CSV file with their lines, without the blanks that some writers put round names and values."""
+    for line, row in csv.read(path):
+        bare = {_bare(name): _bare(each) for name, each in row.items()}
+        if len(bare) < len(row):
+            what = f"two columns have the same name but for blanks: {', '.join(map(repr, row))}"[:200]
+            raise HarnessError(what, where=path.name, remedy="rename one of them")
+        yield line, bare
+
+
+def _bare(field: str) -> str:
+    return field.strip().strip('"').strip()
 
 
 def _number(found: Any) -> float | None:

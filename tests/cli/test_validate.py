@@ -186,3 +186,64 @@ def test_a_key_whose_password_is_elsewhere_is_left_for_the_run(
     monkeypatch.delenv("KEY_PASSWORD", raising=False)
     assert 0 == signoff("validate", str(scenario))
     assert "(KEY_PASSWORD is not in the environment)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        ("levels: [0.01, 5], measure_s: 60", ["at 0.01 requests/s a measure window of 60 s has 0.6 arrivals on average"]),
+        (
+            "levels: [5], measure_s: 60, arrivals: {shape: {kind: steps, shares: [0, 0]}}",
+            ["at 5 requests/s a measure window of 60 s has 0 arrivals on average"],
+        ),
+        ("levels: [0.01], measure_s: 100", []),
+        ("levels: [0.01], measure_s: 60, arrivals: {process: constant}", []),  # the first comes at once
+    ],
+)
+def test_windows_without_arrivals_are_warned_of(
+    scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], load: str, expected: list[str]
+) -> None:
+    """A measure window that expects fewer than one; the scenario is valid all the same."""
+    old = "load: {levels: [1, 4], warmup_s: 2, measure_s: 10, drain_s: 3, repetitions: 2}"
+    (scenario / "scenario.yaml").write_text(SCENARIO.replace(old, f"load: {{kind: open, {load}}}"))
+    assert 0 == signoff("validate", str(scenario), "--json")
+    assert expected == [each.partition(", and one")[0] for each in json.loads(capsys.readouterr().out)["warnings"]]
+    assert 0 == signoff("validate", str(scenario))
+    assert len(expected) == capsys.readouterr().out.count("\nwarning    ")
+
+
+REPLAY = SCENARIO.replace(
+    "load: {levels: [1, 4], warmup_s: 2, measure_s: 10, drain_s: 3, repetitions: 2}",
+    "load: {kind: replay, trace: t.csv, prompts: trace}",
+).replace("grading: {scorer: exact}\n", "")
+
+
+@pytest.mark.parametrize("verb", ["validate", "estimate"])
+def test_what_a_trace_had_without_an_answer_is_counted(
+    scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    """One of three rows failed there; with `prompts: examples` its time is replayed like the others."""
+    rows = "0,G,10,5,15,L\n1,G,10,0,10,L\n3,G,10,5,15,L\n"
+    (scenario / "t.csv").write_text("Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n" + rows)
+    (scenario / "scenario.yaml").write_text(REPLAY)
+    said = "1 of 3 requests of the trace got no answer there, and are left out\n"
+    assert 0 == signoff(verb, str(scenario))
+    assert said in capsys.readouterr().out
+    assert 0 == signoff(verb, str(scenario), "--set", "load.prompts=examples")
+    assert said not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["validate", "estimate"])
+def test_a_trace_of_unknown_lengths_makes_no_prompts(
+    scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    """A run of ours whose attempts told no usage is replayed with examples alone, and that is said before anything is sent."""
+    head = '{"t":"head","v":1,"run":"r","worker":0,"pid":1,"host":"h","monotonic_ns":0,"wall_ns":0}\n'
+    start = '{"t":"start","id":"0-1","endpoint":"a","level":"1","phase":"measure","block":1,"example":"e","user":0,'
+    (scenario / "t.csv").write_text(head + start + '"dispatched_ns":9}\n')
+    (scenario / "scenario.yaml").write_text(REPLAY)
+    assert 2 == signoff(verb, str(scenario))
+    told = capsys.readouterr().err
+    assert "t.csv: 1 of 1 requests have no input_tokens or no output_tokens, which `prompts: trace` needs" in told
+    assert "write `prompts: examples`" in told
+    assert 0 == signoff(verb, str(scenario), "--set", "load.prompts=examples")

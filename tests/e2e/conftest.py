@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bare_locust import Locust
 from screen import Done
 
 from harness.cli.app import command_line
@@ -114,3 +115,19 @@ def interrupted(scenario: Path, tmp_path: Path) -> Iterator[Callable[..., Done]]
         if child.poll() is None:
             child.kill()
             child.wait()
+
+
+@pytest.fixture
+def locust(tmp_path: Path) -> Iterator[Callable[..., Locust]]:
+    """Start one; at the end of the test none is left."""
+    started: list[Locust] = []
+
+    def start(name: str, *words: object, **environ: str) -> Locust:
+        started.append(Locust(tmp_path, name, *words, **environ))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.wait()

@@ -160,6 +160,17 @@ def test_a_stopped_block_offers_nothing_more(users: Users) -> None:
     assert users.dispatcher.is_idle
 
 
+def test_nothing_comes_after_the_cut(users: Users) -> None:
+    """A block that is cut before its last moments leaves no schedule: what was to come in it is dropped, and counted."""
+    users.dispatcher.open(block(1.0), BEGAN, 4, numbered(0.9, 0.95, 0.99))
+    users.tick(920)
+    users.dispatcher.close(BEGAN + 930 * MS)
+    assert [(1, BEGAN + 950 * MS), (2, BEGAN + 990 * MS)] == [each[1:3] for each in users.dispatcher.drop()]
+    assert users.dispatcher.is_idle
+    users.tick(1_000)
+    assert [0] == [turn.number for _, turn in users.took]
+
+
 def test_a_full_line_refuses_whoever_comes(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded, and nobody is lost without a word."""
     monkeypatch.setattr(dispatcher, "LINE", 2)

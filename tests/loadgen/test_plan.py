@@ -1,11 +1,14 @@
 """The plan: which blocks, in which order, and who wakes how many users."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.loadgen import plan
+from harness.loadgen import plan, schedule
 from harness.records import Phase
 from harness.scenario import Scenario
+from harness.workload.trace_row import Traced
 
 
 def scenario(**load: object) -> Scenario:
@@ -66,3 +69,23 @@ def test_endpoints_at_once_have_lanes_of_their_own() -> None:
     assert (("a", "b", "c"), 2) == (plan.lanes(blocks), plan.lane_users(blocks, workers=3))
     assert ("",) == plan.lanes(plan.build(scenario()))
     assert all(len(step) == 1 for step in plan.steps(plan.build(scenario())))
+
+
+@given(
+    at=st.lists(st.integers(0, 10**12), min_size=1, max_size=30).map(sorted),
+    speed=st.floats(0.001, 1_000),
+    warmup_s=st.floats(0.1, 5),
+)
+def test_a_replay_is_over_before_its_block(at: list[int], speed: float, warmup_s: float) -> None:
+    """At any speed each request of the trace is due, in order and before the end; so is what warms up."""
+    traced = [Traced((ns - at[0]) / 1e9, 1, 1) for ns in at]
+    load = {"kind": "replay", "trace": "t.csv", "levels": [speed], "repetitions": 1, "warmup_s": warmup_s}
+    endpoints = {"a": {"model": "m", "simulated": {}}}
+    whole = {"name": "t", "endpoints": endpoints, "prompts": {"dataset": "d.jsonl"}, "load": load}
+    replay = Scenario.model_validate(whole)
+    warm, hot = plan.build(replay, traced)
+    found = list(schedule.due(replay.load, hot, traced))
+    assert len(at) == len(found)
+    for due, block in ((found, hot), (list(itertools.islice(schedule.due(replay.load, warm, traced), 1_000)), warm)):
+        assert sorted(due) == due
+        assert all(0 <= at_s < block.seconds for at_s in due)

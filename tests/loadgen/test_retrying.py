@@ -81,7 +81,7 @@ def test_attempts_are_used_up_and_no_more() -> None:
     assert 3 == len(played.trials)
 
 
-@pytest.mark.parametrize("kind", ["refused", "http_auth", "stream_truncated", "empty_output"])
+@pytest.mark.parametrize("kind", ["refused", "http_auth", "stream_error", "empty_output"])
 def test_what_would_only_be_repeated_is_not_asked_again(kind: str) -> None:
     """One attempt."""
     played = Played(kind)

@@ -18,9 +18,18 @@ PLAN = (
 )
 
 
-def asked(at: int, example: str, cached: int | None, *, nonce: str | None = None, block: int = 1, told: bool = True) -> Attempt:
+def asked(
+    at: int,
+    example: str,
+    cached: int | None,
+    *,
+    nonce: str | None = None,
+    block: int = 1,
+    told: bool = True,
+    turn: int | None = None,
+) -> Attempt:
     """At this moment, 100 tokens of input, so many of them cached."""
-    start = AttemptStart(str(at), PLAN[block].endpoint, "10", PLAN[block].phase, block, example, 0, at, nonce=nonce)
+    start = AttemptStart(str(at), PLAN[block].endpoint, "10", PLAN[block].phase, block, example, 0, at, nonce=nonce, turn=turn)
     usage = Usage(input_tokens=100, cached_read_tokens=cached) if told else None
     return Attempt(start, AttemptEnd(id=start.id, kind="ok", usage=usage), 0)
 
@@ -54,7 +63,8 @@ NO_DOUBT = {
     "nothing repeats": [asked(1, "q", 90), asked(2, "p", 90)],
     "nothing was cached": [asked(1, "q", 0), asked(2, "q", 0)],
     "only the first was cached": [asked(1, "q", 90), asked(2, "q", 0)],
-    "nobody told": [asked(1, "q", None), asked(2, "q", None), asked(3, "q", 0, told=False)],
+    "nobody told, and nothing repeats": [asked(1, "q", None), asked(2, "p", 0, told=False)],
+    "turns of a conversation": [asked(1, "q", 0, turn=0), asked(2, "q", 60, turn=1), asked(3, "q", 80, turn=2)],
     "each endpoint asked once": [asked(1, "q", 90), asked(2, "q", 90, block=2)],
     "another nonce each": [asked(1, "q", 90, nonce="x"), asked(2, "q", 90, nonce="y")],
 }
@@ -64,6 +74,24 @@ NO_DOUBT = {
 def test_no_doubt(attempts: list[Attempt]) -> None:
     """No repeats, or none that came from a cache as far as anybody told."""
     assert [] == doubts(run(*attempts))
+
+
+def test_repeats_of_an_endpoint_that_tells_nothing_are_a_doubt() -> None:
+    """Two of three requests came again and no answer told of a cache: there may be one. At b, which told 0, there is none."""
+    silent = [asked(1, "q", None), asked(2, "q", None), asked(3, "q", 0, told=False)]
+    b = [asked(9 + n, "q", 0, block=2) for n in range(2)]
+    [finding] = doubts(run(*silent, *b))
+    assert ("cache_untold", False) == (finding.code, finding.invalid)
+    assert finding.what.endswith("it cannot be told whether they were read from a cache: a (2 of 3 requests)")
+
+
+def test_the_share_that_came_again_stands_beside_the_one_that_was_asked() -> None:
+    """One of three measured requests has the nonce of an earlier one, of the warm-up; later turns are not counted."""
+    a = (asked(1, "q", 0, nonce="x", block=0), asked(2, "q", 0, nonce="x"), asked(3, "q", 0, nonce="y"))
+    talk = (asked(4, "p", 0, nonce="z", turn=0), asked(5, "p", 0, nonce="z", turn=1))
+    expected = "Requests that repeated an earlier one, where reuse_share asked for 0.5: a at level 10 0.333 (n = 3)."
+    assert [expected] == list(cache.reuse(run(*a, *talk, prompts={"nonce": "attempt", "reuse_share": 0.5})))
+    assert [] == list(cache.reuse(run(*a, prompts={"nonce": "attempt", "reuse_share": 0.0})))
 
 
 def test_what_was_never_sent_asks_nothing() -> None:

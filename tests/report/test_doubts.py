@@ -1,7 +1,9 @@
 """What the journals say against the numbers: each doubt at its threshold, and silence below it."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.measure.histogram import bucket_counts
@@ -20,7 +22,7 @@ def run(*ends: AttemptEnd, block: int = 1) -> Run:
         v=1, run_id="r", signoff="0", created_utc="2026-01-01T00:00:00+00:00", state="complete", scenario={},
         scenario_sha256="", dataset={}, clusters={}, seed=1, plan=PLAN, rates={}, urls={}, host={}, versions={},
     )  # fmt: skip
-    attempts = [Attempt(AttemptStart(end.id, "a", "10", PLAN[block].phase, block, "q", 0, 0), end, 0) for end in ends]
+    attempts = [Attempt(AttemptStart(end.id, "a", "10", PLAN[block].phase, block, f"q{end.id}", 0, 0), end, 0) for end in ends]
     marks = [(0, BlockMark(each.id, "open", 0, 10)) for each in PLAN]
     return Run(Path(), manifest, attempts, marks, [])
 
@@ -101,3 +103,32 @@ def _fields(manifest: Manifest) -> dict[str, object]:
 def test_a_measure_phase_without_requests_is_invalid() -> None:
     """All users stuck in warm-up: there is nothing to report, and it is not valid."""
     assert [("no_attempts", True)] == [(finding.code, finding.invalid) for finding in doubts(run(end(), block=0))]
+
+
+def test_a_schedule_without_arrivals_is_called_so() -> None:
+    """Of an open block every arrival has its lines, so nobody waited for anything: the window was too short for its rate."""
+    opened = Block(1, 0, "a", "0.01rps", 10, Phase.MEASURE, 1.0, rate=0.01)
+    empty = run(end(), block=0)
+    manifest = msgspec.structs.replace(empty.manifest, plan=(PLAN[0], opened))
+    [finding] = doubts(Run(empty.path, manifest, empty.attempts, empty.marks, []))
+    assert ("no_attempts", True) == (finding.code, finding.invalid)
+    assert "not one request was due in the measure window of a at 0.01 requests/s" == finding.what
+    assert "schedule" in finding.why
+    assert "warm-up" not in finding.why
+
+
+def test_what_a_trace_had_without_an_answer_is_told() -> None:
+    """Requests that the replay left out have their number; the figures can be used."""
+    whole = run(end())
+    manifest = msgspec.structs.replace(whole.manifest, trace_unanswered=1_234)
+    [finding] = doubts(Run(whole.path, manifest, whole.attempts, whole.marks, []))
+    assert ("trace_failures", False) == (finding.code, finding.invalid)
+    assert finding.what.startswith("1,234 requests of the trace got no answer there")
+
+
+@pytest.mark.parametrize(("load", "invalid"), [({"levels": [10]}, True), ({"kind": "evaluation"}, False)])
+def test_lateness_spoils_a_load_and_no_evaluation(load: dict[str, object], invalid: bool) -> None:
+    """It is said all the same."""
+    made = run(*(end(number, chunks=100, coalesced=50, late_coalesced=50) for number in range(10)))
+    made = replace(made, manifest=msgspec.structs.replace(made.manifest, scenario={"load": load}))
+    assert {invalid} == {each.invalid for each in doubts(made) if each.code == "client_limited"}

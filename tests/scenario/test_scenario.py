@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.load import ClosedLoad
+from harness.load import ClosedLoad, OpenLoad
 from harness.scenario import Endpoint, Grading, Price, Prompts, Scenario
 from harness.section import MISTAKE
 
@@ -209,6 +209,32 @@ def test_levels_increase(levels: list[int]) -> None:
 def test_load_is_bounded(values: dict[str, Any], mistakes: Any) -> None:
     """Levels, durations and names outside of the grammar are refused."""
     assert mistakes == _told(ClosedLoad, **values)
+
+
+@pytest.mark.parametrize("from_s", [5, 10, 100])
+def test_a_spike_begins_in_the_window(from_s: float) -> None:
+    """One that would begin at its end or after it never comes; a moment before the end is allowed, and cut there."""
+    shape = {"kind": "spike", "from_s": from_s, "for_s": 100}
+    asked = {"kind": "open", "levels": [10], "measure_s": 5}
+    expected = [((), f"a spike from {from_s} s on, in a measure window of 5 s")]
+    assert expected == _told(OpenLoad, **asked, arrivals={"shape": shape})
+    assert OpenLoad.model_validate(asked | {"arrivals": {"shape": shape | {"from_s": 4.9}}})
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, 2.5),
+        ({"warmup_s": 8}, 4.0),
+        ({"warmup_s": 0}, 1.0),
+        ({"warmup_s": 0, "measure_s": 4}, 0.4),
+        ({"warmup_s": 0, "start_over_s": 0}, 0.0),
+        ({"start_over_s": 3}, 3.0),
+    ],
+)
+def test_users_never_begin_in_step_unless_asked_to(said: dict[str, float], expected: float) -> None:
+    """Half of the warm-up; without one a second, or a tenth of a window that is shorter than ten."""
+    assert expected == ClosedLoad.model_validate({"levels": [16], **said}).starts_s
 
 
 def test_scorer_options_are_checked_by_its_signature() -> None:

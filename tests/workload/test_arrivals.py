@@ -74,6 +74,50 @@ def test_schedules_never_go_back(shape: str, process: str, rate: float, seconds:
     assert found == list(arrivals.stretched(PROCESSES[process](str(seed)), profile))
 
 
+@st.composite
+def odd_profiles(draw: st.DrawFn) -> tuple[float, Profile]:
+    """Every shape with what a scenario may say of it, sensible or not: spikes after the end, periods and days of any length."""
+    rate, seconds = draw(st.floats(0.01, 100)), draw(st.floats(0.05, 20))
+    long_s, share = st.floats(0.05, 200), st.floats(0, 3)
+    shape = draw(st.sampled_from(("flat", "ramp", "steps", "spike", "sine", "daily")))
+    match shape:
+        case "ramp":
+            return seconds, arrivals.ramp(rate, seconds, draw(st.floats(0, 1)))
+        case "steps":
+            return seconds, arrivals.steps(rate, seconds, draw(st.lists(share, min_size=1, max_size=9)))
+        case "spike":
+            odd = draw(st.floats(0.01, 50)), draw(st.floats(0, 200)), draw(long_s)
+            return seconds, arrivals.spike(rate, seconds, *odd)
+        case "sine":
+            return seconds, arrivals.sine(rate, seconds, draw(st.floats(0, 1)), draw(long_s))
+        case "daily":
+            hours = draw(st.lists(share, min_size=24, max_size=24).filter(lambda weights: sum(weights) > 0.1))
+            return seconds, arrivals.daily(rate, seconds, hours, draw(long_s))
+    return seconds, arrivals.flat(rate, seconds)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+@settings(max_examples=150, deadline=None)
+@given(odd=odd_profiles(), seed=st.integers(0, 1000))
+@example(odd=(5.0, arrivals.spike(10, 5, 5, 10, 10)), seed=1)
+@example(odd=(5.0, arrivals.spike(10, 5, 5, 100, 1)), seed=1)
+def test_nothing_is_due_outside_the_window(process: str, odd: tuple[float, Profile], seed: int) -> None:
+    """Whatever is said of a shape: knots rise from 0 to the window's end, times are rising, at least 0, and before the end."""
+    seconds, profile = odd
+    moments = [knot.at_s for knot in profile]
+    assert (0, seconds) == (moments[0], moments[-1])
+    assert sorted(moments) == moments
+    found = list(itertools.islice(arrivals.stretched(PROCESSES[process](str(seed)), profile), 20_000))
+    assert sorted(found) == found
+    assert all(0 <= at < seconds for at in found)
+
+
+def test_a_spike_after_the_end_adds_nothing() -> None:
+    """Ten a second for 5 s are 50 on average, wherever beyond them a spike would begin."""
+    assert [50, 50] == [arrivals.expected(arrivals.spike(10, 5, 5, from_s, 10)) for from_s in (5, 100)]
+    assert 50 == len(list(arrivals.stretched(arrivals.constant(), arrivals.spike(10, 5, 5, 10, 10))))
+
+
 @SHAPED
 def test_constant_arrivals_are_as_many_as_the_profile_holds(shape: str) -> None:
     """The integral of the rate, to the next whole number: nothing is lost at an edge."""
@@ -93,6 +137,16 @@ def test_every_part_has_its_rate(shape: str) -> None:
     inside = np.interp(fine, moments + 1e-9 * np.arange(len(moments)), rates)  # two knots at one moment are a step
     means = [inside[(low <= fine) & (fine < high)].mean() * 10 for low, high in itertools.pairwise(edges)]
     assert all(abs(count - mean) <= 5 * math.sqrt(mean) + 10 for count, mean in zip(counts, means, strict=True))
+
+
+@pytest.mark.parametrize("burstiness", [0.01, 0.1, 0.3, 1.0, 4.0, 100.0])
+def test_bursts_have_their_rate_from_the_first_moment(burstiness: float) -> None:
+    """Over 3,000 seeds the mean counts of 10 s and of their first and fifth are 100 and 20, to 4 standard errors each."""
+    profile = arrivals.flat(10, 10)
+    every = [np.fromiter(arrivals.stretched(arrivals.gamma(burstiness, f"{n}"), profile), dtype=float) for n in range(3_000)]
+    for until_s in (10, 2):
+        counts = np.array([(found < until_s).sum() for found in every])
+        assert abs(counts.mean() - 10 * until_s) <= 4 * counts.std() / math.sqrt(len(counts))
 
 
 @pytest.mark.parametrize(("burstiness", "dispersion"), [(0.25, 4.0), (1.0, 1.0), (4.0, 0.25)])

@@ -1,6 +1,9 @@
 """A trace as load: order, window, speed, prompts that share as the originals did, and every refusal."""
 
+import bz2
 import contextlib
+import gzip
+import lzma
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -122,6 +125,75 @@ def test_the_first_line_says_the_format(tmp_path: Path, text: str, name: str, fo
     (tmp_path / name).write_text("\ufeff" + text, encoding="utf-8")
     expected = (Traced(0.0, 7, 1, number=1),)
     assert expected == trace.load(tmp_path / name) == trace.load(tmp_path / name, form)
+
+
+MOONCAKE_ROW = '{"timestamp": 5, "input_length": 7, "output_length": 1, "hash_ids": []}\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" + MOONCAKE_ROW,
+        "\ufeff\n  \n" + MOONCAKE_ROW,
+        " " + MOONCAKE_ROW,
+        "TIMESTAMP, ContextTokens , GeneratedTokens\n2024-05-10 00:00:00+0000, 7 , 1\n",
+        '"TIMESTAMP", "ContextTokens", "GeneratedTokens"\n"2024-05-10 00:00:00+00", "7", "1"\n',
+        "\n\nTimestamp, Request tokens, Response tokens\n5, 7, 1\n",
+    ],
+)
+def test_what_is_recognised_is_read(tmp_path: Path, text: str) -> None:
+    """Blank lines before the first row, and blanks round names and values, change nothing."""
+    (tmp_path / "x").write_text(text, encoding="utf-8")
+    assert (Traced(0.0, 7, 1, number=1),) == trace.load(tmp_path / "x")
+
+
+def test_two_names_that_differ_in_blanks_are_refused(tmp_path: Path) -> None:
+    """Neither can be told to be the one that is meant."""
+    (tmp_path / "x").write_text("TIMESTAMP,ContextTokens, ContextTokens,GeneratedTokens\n2024-05-10 00:00:00,7,8,1\n")
+    with pytest.raises(HarnessError, match="x: two columns have the same name but for blanks: 'TIMESTAMP', 'ContextTokens', "):
+        trace.load(tmp_path / "x")
+
+
+PACKERS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zip": lambda _: b"PK\x03\x04\x14"}
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+@pytest.mark.parametrize("form", [None, "mooncake"])
+def test_a_compressed_trace_is_called_so(tmp_path: Path, kind: str, form: str | None) -> None:
+    """By its first bytes, whatever its name and whether or not a format is said; nothing unreadable is printed."""
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(PACKERS[kind](MOONCAKE_ROW.encode()))
+    with pytest.raises(HarnessError) as caught:
+        trace.load(path, form)
+    assert f"{path}: is compressed ({kind})\n  unpack it first, and name the file that comes out" == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (HEADER + "5,G,1000000000000,1,2,L\n", "x:2: Request tokens is 1,000,000,000,000"),
+        (HEADER + "5,G,10000000,10000001,2,L\n", "x:2: Response tokens is 10,000,001"),
+        ("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00,1e12,1\n", "x:2: ContextTokens is 1,000,000,000,000"),
+        (MOONCAKE_ROW + MOONCAKE_ROW.replace("7", "10000001"), "x:2: input_length is 10,000,001"),
+    ],
+)
+def test_more_tokens_than_any_request_has_are_refused(tmp_path: Path, text: str, told: str) -> None:
+    """Ten million are allowed; more would be made in a worker's memory, and are refused with their place and value."""
+    (tmp_path / "x").write_text(text)
+    with pytest.raises(HarnessError) as caught:
+        trace.load(tmp_path / "x")
+    assert f"{told}\n  at most 10,000,000 tokens: mend the row, or leave it out" == str(caught.value)
+
+
+def test_what_failed_there_is_left_out_and_what_is_unknown_refused() -> None:
+    """0 output tokens are a failure of the trace; an unknown length is refused, and so is a trace of failures."""
+    path, good, failed = Path("t"), Traced(0.0, 1, 2, number=1), Traced(1.0, 1, 0, number=2)
+    assert (good,) == trace.answered([good, failed], path)
+    for unknown in (Traced(2.0, None, 3), Traced(2.0, 3, None)):
+        with pytest.raises(HarnessError, match=r"t: 1 of 3 requests have no input_tokens or no output_tokens, (?s:.*)examples"):
+            trace.answered([good, failed, unknown], path)
+    with pytest.raises(HarnessError, match="t: not one of 1 requests was answered there"):
+        trace.answered([failed], path)
 
 
 def test_a_run_directory_and_a_journal_are_known(tmp_path: Path) -> None:

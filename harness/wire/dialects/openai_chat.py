@@ -120,16 +120,17 @@ _NOTHING = _Delta()
 
 
 def request(call: Call, target: Target, key: str | None) -> WireRequest:
-    """The POST for one call. `parameters` and then `extra_body` are laid over the body, so a user can override anything."""
+    """The POST for one call. Laid over the body, in this order: `parameters`, the length that the load gives, `extra_body`."""
     body: dict[str, Any] = {
         "model": target.model,
         "messages": [{"role": message.role, "content": message.content} for message in call.messages],
     }
     if target.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
+    body |= dict(target.parameters)
     if call.max_tokens is not None:
-        body["max_tokens"] = call.max_tokens
-    body |= dict(target.parameters) | dict(target.extra_body)
+        body["max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"] = call.max_tokens
+    body |= dict(target.extra_body)
     headers = {
         "content-type": "application/json",
         "accept": "text/event-stream" if target.stream else "application/json",

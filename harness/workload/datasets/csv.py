@@ -20,7 +20,7 @@ def read(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, Any]
     lines = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
     begins = 1
     try:
-        header = _header(next(lines, []), path.name)
+        header = _header(next((names for names in lines if any(map(str.strip, names))), []), f"{path.name}:{lines.line_num}")
         begins = lines.line_num + 1
         for fields in lines:
             if fields:
@@ -40,10 +40,10 @@ def _text(path: Path) -> str:
         raise HarnessError("is not UTF-8", where=f"{path.name}:{line}", remedy="save it as UTF-8") from broken
 
 
-def _header(names: Sequence[str], name: str) -> Sequence[str]:
+def _header(names: Sequence[str], where: str) -> Sequence[str]:
     repeated = next((each for each in names if names.count(each) > 1), None)
     if repeated is not None:
-        raise HarnessError(f"two columns are called {repeated!r}", where=f"{name}:1", remedy="rename one of them")
+        raise HarnessError(f"two columns are called {repeated!r}", where=where, remedy="rename one of them")
     return names
 
 

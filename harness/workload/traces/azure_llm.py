@@ -1,6 +1,7 @@
 """Azure's public traces of LLM inference, 2023 and 2024: CSV of `TIMESTAMP,ContextTokens,GeneratedTokens`, a row per request.
 
-TIMESTAMP is a date and time to 100 ns (2023) or with a time zone (2024); without a zone it is UTC. Nothing is lost of either.
+TIMESTAMP is a date and time to 100 ns (2023) or with a time zone (2024), as +00:00, +0000, +00 or Z; without one it is UTC.
+Nothing is lost of either.
 """
 
 import re
@@ -10,13 +11,12 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.workload import trace_row
-from harness.workload.datasets import csv
 from harness.workload.trace_row import Traced
 
 COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 
 # Seconds and their fraction apart: Python's own datetime ends at the microsecond.
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 
 
 def fits(path: Path, first: str) -> bool:  # noqa: ARG001
@@ -26,7 +26,7 @@ def fits(path: Path, first: str) -> bool:  # noqa: ARG001
 def read(path: Path) -> Iterator[Traced]:
     """Requests in file order; `HarnessError` names the line and value that cannot be used."""
     first_ns = None
-    for line, row in csv.read(path):
+    for line, row in trace_row.table(path):
         where = f"{path.name}:{line}"
         at_ns = _ns(trace_row.value(row, "TIMESTAMP", where), where)
         first_ns = at_ns if first_ns is None else first_ns

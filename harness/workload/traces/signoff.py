@@ -12,6 +12,7 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.records import AttemptEnd, AttemptStart, JournalHead, JournalLine, Phase, Usage
+from harness.workload import trace_row
 from harness.workload.trace_row import Traced
 
 _decode: Callable[[bytes], JournalLine] = msgspec.json.Decoder(JournalLine).decode
@@ -47,11 +48,13 @@ def read(path: Path) -> Iterator[Traced]:
     is_one_clock = len({journal.head.host for journal in journals}) == 1
     shifts = [0 if is_one_clock else journal.head.wall_ns - journal.head.monotonic_ns for journal in journals]
     came = [
-        (_at_ns(start) + shift, journal.usages.get(start.id, _UNKNOWN))
+        (_at_ns(start) + shift, start.id, journal.usages.get(start.id, _UNKNOWN))
         for journal, shift in zip(journals, shifts, strict=True)
         for start in journal.starts
     ]
-    for at_ns, usage in came:
+    for at_ns, id_, usage in came:
+        for name, count in (("input_tokens", usage.input_tokens), ("output_tokens", usage.output_tokens)):
+            trace_row.sane(count or 0, f"{name} of attempt {id_}", path.name)
         yield Traced((at_ns - came[0][0]) / 1e9, usage.input_tokens, usage.output_tokens)
 
 

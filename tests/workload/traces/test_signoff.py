@@ -57,6 +57,15 @@ def test_attempts_of_measure_phases_are_requests(tmp_path: Path) -> None:
     assert expected == list(signoff.read(path))
 
 
+def test_a_usage_that_no_request_has_is_refused(tmp_path: Path) -> None:
+    """What an endpoint told is no reason to fill a worker's memory: the journal, the attempt and the value are named."""
+    path = _journal(
+        tmp_path, 0, _head(0), _start("0-1", S), _end("0-1", 20, 10_000_000), _start("0-2", S), _end("0-2", 10**12, 5)
+    )
+    with pytest.raises(HarnessError, match=r"journal-0\.jsonl: input_tokens of attempt 0-2 is 1,000,000,000,000"):
+        list(signoff.read(path))
+
+
 def test_the_intended_arrival_wins(tmp_path: Path) -> None:
     """An open loop's attempt counts from when it was scheduled, not from when a late client dispatched it."""
     path = _journal(tmp_path, 0, _head(0), _start("0-1", 5 * S, scheduled_ns=2 * S), _start("0-2", 5 * S, scheduled_ns=3 * S))
