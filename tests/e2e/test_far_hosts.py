@@ -134,7 +134,7 @@ def test_the_master_has_what_the_far_worker_kept(net: Network, signoff: Callable
     assert made.end() in (0, 4), made.said("master") + made.said("far")  # 4: see `codes`
     far = made.far
     assert sorted(["manifest.json", f"journal-{far:03d}.jsonl", f"answers-{far:03d}.jsonl"]) == sorted(
-        path.name for path in made.kept.iterdir()
+        path.name for path in made.kept.iterdir() if not path.name.startswith(".")
     )
     assert [] == [path.name for path in made.kept.glob("*.jsonl") if path.read_bytes() != (made.run / path.name).read_bytes()]
     run = results.read_run(made.run)
