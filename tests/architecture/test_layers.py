@@ -31,6 +31,9 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "journal_reader": "results",
     "claim": "results",
     "reserve": "results",
+    "worker_host": "records",
+    "undelivered": "results",
+    "collected": "results",
     "trial": "records",
     "effort": "records",
 }
