@@ -20,6 +20,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "credentials": "scenario",
     "section": "scenario",
     "load": "scenario",
+    "search_for": "scenario",
     "simulated": "scenario",
     "calibration": "records",
     "rates": "records",
