@@ -185,7 +185,7 @@ def doubts(manifest: Manifest, reader: JournalReader, attempts: list[Attempt]) -
             code="journal_missing",
             what=f"{manifest.workers - len(reader.owners)} of {manifest.workers} journals are not here",
             why="all attempts of these workers are missing from every figure",
-            remedy="copy journal-*.jsonl and answers-*.jsonl of every worker into this folder",
+            remedy="bring those of each worker's own folder: signoff report RUN --collect FOLDER",
             invalid=True,
         )
     yield from _lost(manifest, reader, attempts)

@@ -4,6 +4,7 @@ A closed loop keeps so many users busy; an open loop sends on a schedule, howeve
 test: it asks every example once, and what failed by accident again.
 """
 
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
@@ -11,15 +12,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from harness import plugins
-from harness.effort import EFFORTS, SETTINGS, Name, worth
 from harness.measure import slo
+from harness.search_for import SearchFor
 from harness.section import Positive, Ratio, Section, Whole, checking, mistake
 
 Users = Annotated[int, Field(ge=1, le=100_000)]
 Speed = Annotated[float, Field(gt=0, le=1_000)]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
 N = TypeVar("N", int, float)
-_QUICK = EFFORTS["quick"]
 
 
 def _rising(levels: tuple[N, ...], what: str) -> tuple[N, ...]:
@@ -111,53 +111,6 @@ class Arrivals(Section):
     def _only_gamma_bursts(self) -> Self:
         if self.burstiness != 1.0 and self.process != "gamma":  # the resolved scenario has every default written out
             raise mistake(f"burstiness of {self.process} arrivals", "write `process: gamma`, or drop burstiness")
-        return self
-
-
-class SearchFor(Section):
-    """Look for the largest level that holds `slo`, in place of `levels`: doubling from `begin`, then bisection.
-
-    begin, most    the least and the largest level that is asked for
-    effort         names what those below are if they are not said: `quick` for a first answer, `full` for one near the truth
-    ratio          it ends when what was not shown to hold is at most so many times the answer
-    confidence     of each bound, one-sided; `looks`: independent ones at the queue that a level needs
-    requests       of the first step at a level; what stays unclear is run again, up to `requests_most` together
-    least_s        a step is as long as its requests need, and no shorter than this
-    budget         requests of the search at one endpoint, warm-ups included; `minutes` as well
-
-    What an answer is worth is in `harness.effort`, for the report, and in scenarios/README.md.
-    """
-
-    begin: Annotated[float, Field(gt=0, le=100_000)]
-    most: Annotated[float, Field(gt=0, le=100_000)]
-    effort: Name = "quick"
-    ratio: Annotated[float, Field(gt=1, le=10)] = _QUICK.ratio
-    confidence: Annotated[float, Field(ge=0.8, le=0.9999)] = _QUICK.confidence
-    looks: Whole = _QUICK.looks
-    requests: Annotated[int, Field(ge=400)] = _QUICK.requests
-    requests_most: Whole = _QUICK.requests_most
-    least_s: Positive = 5.0
-    budget: Whole = _QUICK.budget
-    minutes: Positive = _QUICK.minutes
-
-    @property
-    def worth(self) -> str:
-        """Of an answer, in words."""
-        return worth({name: getattr(self, name) for name in SETTINGS})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_named(cls, given: Any) -> Any:
-        named = EFFORTS.get(given.get("effort", "quick")) if isinstance(given, dict) else None
-        return given if named is None else {name: getattr(named, name) for name in SETTINGS} | given
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.begin > self.most:
-            raise mistake(f"a search from {self.begin:g} to {self.most:g}", "begin no higher than most")
-        if not self.requests <= self.requests_most <= self.budget:
-            what = f"requests {self.requests:,}, requests_most {self.requests_most:,}, budget {self.budget:,}"
-            raise mistake(what, "each at least as many as the one before it")
         return self
 
 
@@ -283,6 +236,8 @@ class OpenLoad(_Load):
         if self.search is not None and not isinstance(self.arrivals.shape, Flat):
             remedy = "drop arrivals.shape: a level is held while it is judged"
             raise mistake(f"a search with the shape {self.arrivals.shape.kind!r}", remedy)
+        if self.search is not None:
+            self._check_first_step(self.search)
         return self
 
     @model_validator(mode="after")
@@ -292,6 +247,19 @@ class OpenLoad(_Load):
             what = f"a spike from {shape.from_s:g} s on, in a measure window of {self.measure_s:g} s"
             raise mistake(what, f"let arrivals.shape.from_s be less than {self.measure_s:g}, or measure_s more than it")
         return self
+
+    def _check_first_step(self, search: SearchFor) -> None:
+        """A search that cannot make one step would end without a word."""
+        measure_s = max(search.least_s, search.requests / search.begin)
+        takes_s, sends = self.warmup_s + measure_s + self.drain_s, math.ceil((self.warmup_s + measure_s) * search.begin)
+        first = f"the first step, {search.requests:,} requests at {search.begin:g}/s with warm-up and drain,"
+        if takes_s > 60 * search.minutes:
+            remedy = f"minutes of at least {math.ceil(takes_s / 6) / 10:g}, a higher begin, or a shorter warmup_s and drain_s"
+            raise mistake(f"{first} may take {takes_s:.0f} s, and search.minutes is {search.minutes:g}", remedy)
+        if sends > search.budget:
+            raise mistake(
+                f"{first} is {sends:,} requests, and search.budget {search.budget:,}", f"a budget of {sends:,} or more"
+            )
 
 
 class ReplayLoad(_Load):

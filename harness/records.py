@@ -16,6 +16,7 @@ from harness.quota import Quota
 from harness.rates import Rates
 from harness.searched import Searched
 from harness.trial import Trial
+from harness.worker_host import WorkerHost
 
 SCHEMA_VERSION = 1
 
@@ -85,16 +86,14 @@ class WireRequest(Frozen, frozen=True):
 
 
 class Usage(Frozen, frozen=True):
-    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning;
-    `total_tokens` is the server's own sum, kept to check it by.
-    """
+    """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning."""
 
     input_tokens: int | None = None
     cached_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
-    total_tokens: int | None = None
+    total_tokens: int | None = None  # the server's own sum, to check it by
     source: Literal["server", "tokenizer"] = "server"
 
 
@@ -372,9 +371,8 @@ Scorer = Callable[[str, Example], Grade]
 class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
-    urls          where each endpoint was called; the scenario has no address for a simulated one
-    trace_sha256  of the trace that a replay follows; trace_unanswered: requests of its window that are left out of it
-    searches      one for each endpoint where the plan is a search, which grows as it runs
+    urls      where each endpoint was called; the scenario has no address for a simulated one
+    searches  one for each endpoint where the plan is a search, which grows as it runs
     """
 
     v: int
@@ -393,8 +391,9 @@ class Manifest(Frozen, frozen=True):
     host: dict[str, Any]
     versions: dict[str, str]
     trace_sha256: str | None = None
-    trace_unanswered: int = 0
+    trace_unanswered: int = 0  # requests of its window that are left out of the replay
     findings: tuple[Finding, ...] = ()
     workers: int = 1
     finished_utc: str | None = None
     searches: tuple[Searched, ...] = ()
+    hosts: tuple[WorkerHost, ...] = ()

@@ -4,6 +4,7 @@ Journals are append-only (`journal_log`); every other file is written whole, to 
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness import undelivered
 from harness.calibration import CALIBRATION_VERSION, Calibration
 from harness.errors import HarnessError, StorageError
 from harness.health import Health
@@ -128,7 +130,12 @@ def read_run(path: Path) -> Run:
         manifest=manifest,
         attempts=attempts,
         marks=reader.marks,
-        findings=[*manifest.findings, *reader.findings, *doubts(manifest, reader, attempts)],
+        findings=[
+            *manifest.findings,
+            *reader.findings,
+            *doubts(manifest, reader, attempts),
+            *undelivered.doubts(path, manifest, Counter(each.worker for each in attempts)),
+        ],
         grades=read_grades(path),
         health=reader.health,
         resolved=reader.resolved,

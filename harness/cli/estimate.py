@@ -30,6 +30,7 @@ from harness.rates import Rates
 from harness.records import Block, Phase, Usage
 from harness.scenario import Budget
 from harness.scenario_file import Loaded
+from harness.search_for import SearchFor
 from harness.workload.trace_row import Traced
 
 
@@ -184,7 +185,9 @@ def _of(
     search, own = search_of(load), [block for block in blocks if block.endpoint == name]
     cells = [list(cell) for _, cell in groupby(sorted(own, key=_cell), key=_cell)]
     requests = (
-        search.budget if search is not None else math.ceil(sum(_requests(load, cell, traced, answer) for cell in cells) - 1e-9)
+        _searched(load, search)
+        if search is not None
+        else math.ceil(sum(_requests(load, cell, traced, answer) for cell in cells) - 1e-9)
     )
     usd = _usd(answer, rates)
     return Estimate(
@@ -215,6 +218,11 @@ def _usd(answer: Answer, rates: Rates | None) -> Decimal | None:
         reasoning_tokens=0,
     )
     return None if rates is None else cost(usage, rates).total_usd
+
+
+def _searched(load: Load, search: SearchFor) -> int:
+    """The most that it may ask: an open loop sends no more than its highest rate in the time that there is."""
+    return min(search.budget, math.ceil(search.most * 60 * search.minutes)) if isinstance(load, OpenLoad) else search.budget
 
 
 def _cell(block: Block) -> int:

@@ -4,6 +4,7 @@ It sends nothing and grades nothing.
 """
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness import assembly, results, scenario_file
+from harness import assembly, collected, results, scenario_file
 from harness.errors import ExitCode, HarnessError, StorageError
 from harness.rates import Rates
 from harness.report import build, campaign, campaign_page, console, figures
@@ -27,6 +28,9 @@ def report(
     ],
     reprice: Annotated[str | None, typer.Option(help="A scenario whose prices replace those of the runs.")] = None,
     out: Annotated[Path | None, typer.Option(help="The campaign's folder; else one beside the newest run.")] = None,
+    folders: Annotated[
+        list[Path] | None, typer.Option("--collect", metavar="DIR", help="First bring a far worker's files from its folder.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json or campaign.json.")] = False,
 ) -> ExitCode:
     """Make the scorecard and the report again from the journals. The same journals and prices give the same bytes.
@@ -34,12 +38,24 @@ def report(
     Several runs of one scenario, hours or days apart, report as one campaign, with intervals between runs.
     """
     rates = None if reprice is None else _stated(reprice)
+    _collect(runs, folders or ())
     if len(runs) > 1:
         return _campaign(runs, out or campaign.default_folder(runs), as_json=as_json, rates=rates)
     if out is not None:
         remedy = "drop --out, or name further runs of the same scenario"
         raise HarnessError("one run is reported in its own folder", where="--out", remedy=remedy)
     return show(runs[0], as_json=as_json, rates=rates)
+
+
+def _collect(runs: list[Path], folders: Sequence[Path]) -> None:
+    """Worker's files into the run; nothing is copied before every folder is known to be of it."""
+    if folders and len(runs) > 1:
+        remedy = "collect for each run by itself, then report them together"
+        raise HarnessError("--collect with several runs", where="--collect", remedy=remedy)
+    for folder in folders:
+        brought = collected.collect(runs[0], folder)
+        said = f"brought {', '.join(brought)} from" if brought else "nothing new in"
+        print(f"signoff: {said} {folder}", file=sys.stderr)
 
 
 def _stated(scenario: str) -> dict[str, Rates]:

@@ -61,7 +61,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     if ended.state == "planned":  # the load process did not come to its first block: there is nothing to report
         for finding in ended.findings:
             print(f"signoff: {finding.code}: {finding.what}", file=sys.stderr)
-        return code
+        if code is ExitCode.OK:
+            print(f"signoff: {opened.run}: the run ended before its first block: nothing was measured", file=sys.stderr)
+        return ExitCode.INVALID if code is ExitCode.OK else code
     return worst([code, _judge(opened.run, loaded.scenario, as_json=as_json, quiet=quiet)])
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def simulate(
     scenario: Annotated[str, typer.Argument(help="A scenario's folder or file, or a bundled name.")],
     port: Annotated[int, typer.Option(min=0, max=65_535, help="First port; each candidate has one. 0: any free ones.")] = 8100,
+    host: Annotated[str, typer.Option(help="Address to listen on, open to whoever reaches it.")] = "127.0.0.1",
     truth: Annotated[Path | None, typer.Option(help="File for what was really sent, one JSON line a request.")] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Serve HTTPS, with an authority made for this time.")] = False,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; repeatable.")] = None,
@@ -32,6 +33,7 @@ def simulate(
     if config is None:
         remedy = "give an endpoint a `simulated:` section instead of base_url"
         raise HarnessError("no endpoint is simulated", where=str(loaded.path), remedy=remedy)
+    config = msgspec.structs.replace(config, host=host)
     _check_free(config)
     with tempfile.TemporaryDirectory(prefix="signoff-") as name:
         folder = Path(name)
@@ -62,7 +64,7 @@ def _check_free(config: "Config") -> None:
             socket.create_server((config.host, port)).close()
         except (OSError, OverflowError) as taken:
             number = getattr(taken, "errno", None)  # Subtle: of create_server, strerror has the address in it as well
-            what = f"port {port} cannot be had: {os.strerror(number) if number else taken}"
+            what = f"port {port} of {config.host} cannot be had: {os.strerror(number) if number else taken}"
             count = f"the first of {len(config.candidates)} free ones" if len(config.candidates) > 1 else "another one"
             remedy = f"end what listens there (another `signoff simulate`?), give {count}, or `--port 0` for any"
             raise HarnessError(what, where="--port", remedy=remedy) from taken

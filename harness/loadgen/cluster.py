@@ -22,6 +22,7 @@ from harness.load import search_of
 from harness.loadgen import door, page, plan, prepare
 from harness.loadgen.conductor import Conductor
 from harness.loadgen.guard import Guard
+from harness.loadgen.home import Own
 from harness.loadgen.member import Member
 from harness.loadgen.plan import Fixed, Source
 from harness.scenario import Scenario
@@ -60,7 +61,8 @@ def join(environment: Any, runner: Any, run_of: Callable[[Any], Path], started: 
     Metrics are served by a master only: a process that makes load serves no HTTP.
     """
     if isinstance(runner, WorkerRunner):
-        member = Member(runner, prepare.calls, prepare.keys)
+        options = environment.parsed_options
+        member = Member(runner, prepare.calls, prepare.keys, Own(options.scenario, Path(options.out)))
         signal.signal(signal.SIGINT, lambda *_: None if member.is_set_up else sys.exit(ExitCode.INTERRUPTED))
         return  # at work it obeys the master, not a stray Ctrl-C, and leaves by itself when the master is gone
     if not isinstance(runner, MasterRunner):

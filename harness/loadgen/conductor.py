@@ -20,8 +20,9 @@ from gevent.event import Event
 from harness import reserve, results
 from harness.errors import ExitCode, StorageError, worst
 from harness.health import Health
-from harness.loadgen import messages, plan
+from harness.loadgen import hosts, messages, plan
 from harness.loadgen.guard import Guard
+from harness.loadgen.hosts import Hosts
 from harness.loadgen.plan import Fixed, Source
 from harness.measure.recorder import Totals
 from harness.records import Block, Finding, Manifest
@@ -75,6 +76,7 @@ class Conductor:
         self._byes: dict[int, messages.Bye] = {}
         self._gone: set[int] = set()
         self._findings: list[Finding] = []
+        self._hosts = Hosts(runner, run, self._note_full_disk)
         self._codes: set[ExitCode] = set()
         self._stop, self._cut_now = Event(), Event()
         self._guard: Guard | None = None
@@ -146,18 +148,21 @@ class Conductor:
     def _close(self) -> None:
         self._source.stop()
         try:
+            self._hosts.close()
             reserve.free(self._run)
             self._write_manifest(self._final_state())
             self._show()
         finally:
             self.over.set()
 
-    def _note_full_disk(self, what: str) -> None:
-        """Stop and drain; what is in flight, and the state, fit into the reserve."""
+    def _note_full_disk(self, what: object) -> None:
+        """Of any process: stop and drain; what is in flight, and the state, fit into the reserve."""
         reserve.free(self._run)
         if ExitCode.STORAGE not in self._codes:
             self._codes.add(ExitCode.STORAGE)
-            self._find("storage", what, "the run was stopped, for no more could be written down", "free space and run again")
+            self._find(
+                "storage", str(what), "the run was stopped, for no more could be written down", "free space and run again"
+            )
         self._stop.set()
 
     # the plan --------------------------------------------------------------------------------------------------------
@@ -204,12 +209,23 @@ class Conductor:
         if not self._wait(lambda: self._all_idle() or self._cut_now.is_set(), self._drain_s) or self._cut_now.is_set():
             self._tell(messages.CUT, messages.Cut(at_limit=not self.stopped))
             self._wait(self._all_idle, CUT_S)
+        if not isinstance(self._source, Fixed) and not self._hosts.has_all(lambda: self.stopped):
+            self._find(*hosts.LATE)
+            self._stop.set()
 
     def _end(self) -> None:
         self._drain()
         self._phase, self._ends_at = "finishing", time.monotonic() + BYE_S
         self._tell(messages.FINISH, messages.Order(self._step))
-        self._wait(lambda: len(self._byes.keys() | self._gone) >= self._workers, BYE_S)
+        self._wait(self._all_left, BYE_S)
+        if not self._hosts.are_near:
+            self._hosts.wait(lambda: self._all_left() or self._cut_now.is_set())
+        if self._cut_now.is_set() and not self._all_left():
+            self._tell(messages.CUT, messages.Cut(at_limit=False))
+            self._wait(self._all_left, CUT_S)
+        if not self._hosts.are_whole:
+            log.error("not all journals have come: `signoff report` says what is missing, and how to bring it")
+            self._codes.add(ExitCode.INVALID)
         for index in range(self._workers):
             self._lose(index)
 
@@ -225,6 +241,9 @@ class Conductor:
             "requests that it had in flight have no end line and count as lost",
             "look for what ended it (memory?), free memory or processor time and run again",
         )
+
+    def _all_left(self) -> bool:
+        return len(self._byes.keys() | self._gone) >= self._workers
 
     def _all_idle(self) -> bool:
         done = {index for index, step in self._idle.items() if step == self._step}
@@ -253,10 +272,10 @@ class Conductor:
         """Tell a worker which run this is and which worker it is; a worker that nobody expects gets no answer."""
         index = self._clients.setdefault(hello.client, len(self._clients))
         if index < self._workers:
-            setup = messages.Setup(str(self._run), index, self._workers)
-            messages.say(self._runner, messages.SETUP, setup, hello.client)
+            self._hosts.set_up(hello.client, index, self._workers)
 
     def _on_ready(self, ready: messages.Ready) -> None:
+        self._hosts.ready(ready)
         self._ready.add(ready.index)
 
     def _on_idle(self, idle: messages.Idle) -> None:
@@ -266,6 +285,7 @@ class Conductor:
         self._worked_off[done.index] = done.block
 
     def _on_interval(self, interval: messages.Interval) -> None:
+        self._hosts.interval(interval)
         self._state[interval.index] = interval
         self.totals.merge(interval.counts)
         if interval.health is not None:
@@ -274,6 +294,7 @@ class Conductor:
             self._note_full_disk(interval.storage)
 
     def _on_bye(self, bye: messages.Bye) -> None:
+        self._hosts.bye(bye.index)
         self._byes[bye.index] = bye
         if bye.invalid:
             self._codes.add(ExitCode.BUG if "internal" in bye.invalid else ExitCode.INVALID)
@@ -291,7 +312,7 @@ class Conductor:
 
     def _tick(self) -> None:
         for number in itertools.count():
-            self._tell(messages.BEAT, messages.Beat(number))
+            self._tell(messages.BEAT, self._hosts.beat(number))
             self._check_guard()
             self._show()
             gevent.sleep(BEAT_S)
@@ -358,4 +379,5 @@ class Conductor:
             workers=self._workers,
             finished_utc=now,
             searches=self._source.searched,
+            hosts=self._hosts.facts,
         )

@@ -2,9 +2,9 @@
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
@@ -13,10 +13,11 @@ from gevent import get_hub
 from gevent.lock import BoundedSemaphore
 from locust.runners import WorkerRunner
 
-from harness import results
 from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError
-from harness.loadgen import door, messages
+from harness.loadgen import door, home, messages
+from harness.loadgen.courier import Courier
+from harness.loadgen.home import Own
 from harness.loadgen.schedule import Calls
 from harness.loadgen.unsent import STOPPED
 from harness.loadgen.user import ReplayUser
@@ -24,6 +25,7 @@ from harness.loadgen.worker import Worker
 from harness.measure import timing
 from harness.measure.recorder import finished
 from harness.records import AttemptEnd, AttemptStart, Finding, Manifest
+from harness.worker_host import files_of
 
 log = logging.getLogger(__name__)
 REPORT_S = 1.0
@@ -38,10 +40,15 @@ Keys = Callable[[Manifest], Mapping[str, Secrets]]
 
 
 class Member:
-    """Made in every process that has users. `calls` and `keys` make prompts and keys from the manifest, on this host."""
+    """Made in every process that has users. `calls` and `keys` make prompts and keys from the manifest, on this host.
 
-    def __init__(self, runner: Any, calls: CallsOf, keys: Keys) -> None:
-        self._runner, self._calls, self._keys = runner, calls, keys
+    own  what this host has for a run whose directory it does not see
+    """
+
+    def __init__(self, runner: Any, calls: CallsOf, keys: Keys, own: Own | None = None) -> None:
+        self._runner, self._calls, self._keys, self._own = runner, calls, keys, own or Own()
+        self._courier: Courier | None = None
+        self._beat: tuple[int, int] | None = None
         self._worker: Worker | None = None
         self._index = -1
         self._heard_at = 0.0
@@ -52,6 +59,7 @@ class Member:
         messages.listen(runner, messages.CUT, messages.Cut, self._obey(self._cut))
         messages.listen(runner, messages.FINISH, messages.Order, self._obey(self._finish))
         messages.listen(runner, messages.BEAT, messages.Beat, self._heard)
+        messages.listen(runner, messages.KEPT, messages.Kept, self._on_kept)
         gevent.spawn(self._say_hello)
 
     @property
@@ -65,6 +73,7 @@ class Member:
             try:
                 handler(order)
             except HarnessError as mistake:
+                log.error("%s", mistake)  # noqa: TRY400 - the user's mistake, on one screen
                 self._say(messages.FAILED, messages.Failed(self._index, str(mistake), bug=False))
             except Exception as bug:
                 log.exception("a worker failed")
@@ -80,18 +89,20 @@ class Member:
     def _setup(self, setup: messages.Setup) -> None:
         if self._index >= 0:
             return  # the answer to an earlier hello
-        run = Path(setup.run)
-        manifest = results.read_manifest(run)
         self._index = setup.index
+        run, manifest, is_own = home.settle(setup, self._own)
         self._worker = Worker(run, manifest, self._calls(manifest), self._keys(manifest), setup.index, setup.count)
         self._worker.on_end = self._tell_locust
         self._worker.on_full = lambda: gevent.spawn(self._report)  # at once: the others go on until the master knows
         self._worker.on_worked_off = lambda block: self._say(messages.DONE, messages.Done(setup.index, block.id))
         ReplayUser.worker = self._worker
+        if is_own:
+            self._courier = Courier(setup.index, {name: run / name for name in files_of(setup.index)}, self._send)
+            gevent.spawn(self._courier.run)
         gevent.spawn(self._report_for_ever)
         if isinstance(self._runner, WorkerRunner):
             gevent.spawn(self._watch_master)
-        self._say(messages.READY, messages.Ready(setup.index))
+        self._say(messages.READY, messages.Ready(setup.index, socket.gethostname(), is_own))
 
     def _open(self, order: messages.Open) -> None:
         self._at_work.open(order.blocks)
@@ -108,19 +119,43 @@ class Member:
             gevent.sleep(POLL_S)
         self._report()
         self._say(messages.IDLE, messages.Idle(self._index, step))
+        if self._courier is not None:
+            self._courier.hurry()
 
     def _cut(self, cut: messages.Cut) -> None:
-        self._at_work.cut(at_limit=cut.at_limit)
+        if not self._at_work.closed:
+            self._at_work.cut(at_limit=cut.at_limit)
+        elif self._courier is not None:
+            self._courier.give_up()
 
     def _finish(self, _: messages.Order) -> None:
-        worker = self._at_work
-        findings = worker.finish(self._refused)
+        findings = self._at_work.finish(self._refused)
         self._report()
         invalid = tuple(finding.code for finding in findings if finding.invalid)
+        gevent.spawn(self._leave, invalid)  # what the master keeps is heard by who called this
+
+    def _leave(self, invalid: tuple[str, ...]) -> None:
+        worker = self._at_work
+        if self._courier is not None and not self._courier.deliver():
+            self._log_kept()
         self._say(messages.BYE, messages.Bye(self._index, worker.started, worker.ended, invalid))
 
-    def _heard(self, _: messages.Beat) -> None:
+    def _log_kept(self) -> None:
+        """Where the master has not all of it."""
+        if self._courier is not None:
+            folder = self._courier.folder.absolute()
+            log.error("what this worker wrote is kept in %s; bring it: signoff report RUN --collect THAT_FOLDER", folder)
+
+    def _send(self, piece: messages.Piece) -> None:
+        self._say(messages.PIECE, piece)
+
+    def _on_kept(self, kept: messages.Kept) -> None:
+        if self._courier is not None:
+            self._courier.on_kept(kept)
+
+    def _heard(self, beat: messages.Beat) -> None:
         self._heard_at = time.monotonic()
+        self._beat = beat.number, time.monotonic_ns()
 
     def _watch_master(self) -> None:
         """Load without a master is load that nobody stops: Locust's own time-out is a minute, ours three seconds."""
@@ -134,6 +169,7 @@ class Member:
         gevent.sleep(0.1)  # the cut exchanges' users put their end lines into the queue
         if not worker.closed:
             worker.finish(self._refused)
+        self._log_kept()
         os._exit(ExitCode.INVALID)  # Locust's own way out would wait for the master
 
     def _tell_locust(self, start: AttemptStart, end: AttemptEnd) -> None:
@@ -180,8 +216,16 @@ class Member:
             ended=worker.ended,
             storage=worker.storing.failed,
             health=health,
+            sizes={} if self._courier is None else self._courier.sizes(),
+            echo=self._echo(),
         )
         self._say(messages.INTERVAL, interval)
+
+    def _echo(self) -> messages.Echo | None:
+        """Asked last: its message is sent at once."""
+        if self._beat is None:
+            return None
+        return messages.Echo(*self._beat, time.monotonic_ns(), time.time_ns())
 
     @property
     def _refused(self) -> list[Finding]:

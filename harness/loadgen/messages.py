@@ -10,6 +10,7 @@ from harness.records import Block, Frozen
 
 _NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval", "finish", "bye", "failed", "beat", "done")
 HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT, DONE = (f"signoff.{name}" for name in _NAMES)
+PIECE, KEPT = "signoff.piece", "signoff.kept"
 WELCOME, REFUSED = "signoff.welcome", "signoff.refused"  # of the door, before Locust hears of a worker
 
 
@@ -32,15 +33,26 @@ class Hello(Frozen, frozen=True):
 
 
 class Setup(Frozen, frozen=True):
-    """Master to one worker: which run, and its place in it."""
+    """Master to one worker: which run, and its place in it.
+
+    run       the run directory on the master's host; a worker that sees the file `mark` in there sees the same one
+    manifest  its bytes, with their `sha256`: all that a worker elsewhere needs
+    """
 
     run: str
     index: int
     count: int
+    manifest: bytes
+    sha256: str
+    mark: str
 
 
 class Ready(Frozen, frozen=True):
+    """`own`: it has a folder of its own, and what it writes there will come as pieces."""
+
     index: int
+    host: str = ""
+    own: bool = False
 
 
 class Open(Frozen, frozen=True):
@@ -76,8 +88,20 @@ class Idle(Frozen, frozen=True):
     step: int
 
 
+class Echo(Frozen, frozen=True):
+    """The newest beat came back: when it was heard, and when this was said, by the worker's clocks."""
+
+    number: int
+    heard_ns: int
+    said_ns: int
+    said_wall_ns: int
+
+
 class Interval(Frozen, frozen=True):
-    """Worker to master, once a second: what `measure.recorder` collected, and how the worker is."""
+    """Worker to master, once a second: what `measure.recorder` collected, and how the worker is.
+
+    sizes  of the files that it keeps for itself, in bytes by name; none where they are the master's, too
+    """
 
     index: int
     counts: bytes
@@ -86,6 +110,27 @@ class Interval(Frozen, frozen=True):
     ended: int
     storage: str | None = None
     health: Health | None = None
+    echo: Echo | None = None
+    sizes: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Piece(Frozen, frozen=True):
+    """Worker to master: bytes of a file of its own, from `offset` on."""
+
+    index: int
+    file: str
+    offset: int
+    data: bytes
+    crc: int
+
+
+class Kept(Frozen, frozen=True):
+    """Master to worker: the file is there up to `offset`. `refused`: and it will get no longer."""
+
+    index: int
+    file: str
+    offset: int
+    refused: bool = False
 
 
 class Done(Frozen, frozen=True):

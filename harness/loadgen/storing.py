@@ -13,6 +13,7 @@ from harness import reserve
 from harness.errors import StorageError
 from harness.journal_log import LineLog
 from harness.loadgen.head import head
+from harness.worker_host import files_of
 
 
 class Storing:
@@ -21,8 +22,7 @@ class Storing:
     def __init__(self, run: Path, run_id: str, index: int, stop: Callable[[], None]) -> None:
         self.failed: str | None = None
         self._run, self._stop = run, stop
-        self.journal = LineLog(run / f"journal-{index:03d}.jsonl")
-        self.answers = LineLog(run / f"answers-{index:03d}.jsonl")
+        self.journal, self.answers = (LineLog(run / name) for name in files_of(index))
         self.journal.write(head(run_id, index))
 
     def write(self, log: LineLog, record: msgspec.Struct) -> None:

@@ -54,6 +54,7 @@ def show(summary: Summary, console: Console) -> None:
         *summary.quotas,
         *summary.reused,
         *network.notable(summary),
+        *summary.hosts,
         *turns.sentences(summary),
     ):
         console.print(Text(wording.plain(line)), width=WIDTH)

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.measure import health, timing
 from harness.records import AttemptEnd, Block, Finding, Phase
-from harness.report import cache, calibration, client, dispatch
+from harness.report import cache, calibration, client, dispatch, hosts
 from harness.results import Run
 
 COALESCED_RATIO = 0.01
@@ -27,7 +27,8 @@ def doubts(run: Run) -> list[Finding]:
     ours = (*_coalesced(measured), *_late(measured), *_unstamped(measured), *_stale(measured), *_hidden(measured))
     headroom = calibration.findings(calibration.figures(run))
     begun = (*_empty(run), *_left_out(run), *_stuck(run))
-    return [*begun, *limited, *dispatch.findings(run), *ours, *_lossy(run), *headroom, *cache.findings(run)]
+    around = (*_lossy(run), *headroom, *cache.findings(run), *hosts.findings(run.manifest.hosts))
+    return [*begun, *limited, *dispatch.findings(run), *ours, *around]
 
 
 def _of_this_load(run: Run, limited: Iterable[Finding]) -> list[Finding]:

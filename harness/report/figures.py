@@ -338,6 +338,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict  `VALID`, or `INVALID(...)` with the codes of the findings that say so
     quotas   what the load met of rate limits, in sentences; `reused` the same of requests that were to repeat
+    hosts    those other than the master's, and how far their clocks are from its own, in sentences
     covers_s from the first measure window to the end of the last; `variation` says what that cannot show, if anything
     noise    of a run that asked one endpoint as two
     """
@@ -361,6 +362,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     calibration: CalibrationFigures
     quotas: tuple[str, ...]
     reused: tuple[str, ...] = ()
+    hosts: tuple[str, ...]
     covers_s: float
     variation: str | None
     noise: Noise | None

@@ -22,6 +22,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "credentials": "scenario",
     "section": "scenario",
     "load": "scenario",
+    "search_for": "scenario",
     "simulated": "scenario",
     "calibration": "records",
     "rates": "records",
@@ -33,6 +34,9 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "journal_reader": "results",
     "claim": "results",
     "reserve": "results",
+    "worker_host": "records",
+    "undelivered": "results",
+    "collected": "results",
     "trial": "records",
     "effort": "records",
 }

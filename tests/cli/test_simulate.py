@@ -63,5 +63,5 @@ def test_a_port_that_is_taken_is_named(scenario: Path) -> None:
         words = [sys.executable, "-m", "harness.cli.app", "simulate", str(scenario), "--port", str(port)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     assert (2, "") == (done.returncode, done.stdout)
-    assert f"--port: port {port} cannot be had: Address already in use\n  end what listens there" in done.stderr
+    assert f"--port: port {port} of 127.0.0.1 cannot be had: Address already in use\n  end what listens there" in done.stderr
     assert "simulator.json" not in done.stderr

@@ -86,3 +86,19 @@ def test_what_an_answer_is_worth_is_said_of_what_was_simulated_only() -> None:
     assert "about 0.62 to 0.98 of the true limit" in found(begin=2, budget=30_000).worth
     assert "about 0.93 to 0.99 of the true limit" in found(effort="full").worth
     assert ["of unknown worth"] * 2 == [each.worth.partition(":")[0] for each in (found(looks=10), found(budget=5_000))]
+
+
+FIRST = {"begin": 5, "most": 60, "requests": 400}
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ({**FIRST, "minutes": 1}, "may take 115 s, and search.minutes is 1"),
+        ({**FIRST, "requests_most": 400, "budget": 420}, "is 425 requests, and search.budget 420"),
+    ],
+)
+def test_a_search_that_cannot_make_one_step_is_refused(search: dict[str, Any], said: str) -> None:
+    """80 s of requests, 5 s of warm-up, 30 s of drain; 400 requests and 25 of the warm-up. With a little more it is taken."""
+    assert said in told({"kind": "open", "search": search})
+    scenario({"kind": "open", "search": {**FIRST, "minutes": 2, "requests_most": 400, "budget": 425}})
