@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from harness.health import Health
+from harness.last_word import LastWord
 from harness.quota import Quota
 from harness.rates import Rates
 from harness.searched import Searched
@@ -337,7 +338,7 @@ class Finding(Frozen, frozen=True, tag_field="t", tag="finding"):
     invalid: bool = False
 
 
-JournalLine = JournalHead | BlockMark | Resolved | AttemptStart | AttemptEnd | Health | Finding
+JournalLine = JournalHead | BlockMark | Resolved | AttemptStart | AttemptEnd | Health | Finding | LastWord
 
 
 class Answer(Frozen, frozen=True):

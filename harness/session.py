@@ -14,7 +14,7 @@ import msgspec
 from gevent import monkey
 from locust import events
 
-from harness import assembly, results, scenario_file
+from harness import assembly, claim, results, scenario_file
 from harness.errors import HarnessError
 from harness.loadgen.conductor import Conductor, Progress
 from harness.loadgen.exporter import Exporter, RunInfo
@@ -44,14 +44,16 @@ def add_options(parser: Any) -> None:
 
 
 def find_run(options: Any) -> Path:
-    """The prepared run directory, or a new one for `--scenario`."""
+    """The prepared run directory, or a new one for `--scenario`; it is this process's to make from now on."""
     if options.run_dir:
+        claim.claim(Path(options.run_dir))
         return Path(options.run_dir)
     if not options.scenario:
         raise HarnessError("nothing to run", where="--scenario", remedy="--scenario FOLDER, or use `signoff run`")
     opened = assembly.open_run(scenario_file.load(options.scenario), Path(options.out), datetime.now(UTC))
     events.quit.add_listener(lambda **_: opened.close())
     events.quit.add_listener(lambda **_: print(f"{opened.run}\n  next: signoff score {opened.run}"))  # noqa: T201
+    claim.claim(opened.run)
     return opened.run
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness import assembly, bundled, credentials, scenario_file
+from harness import assembly, bundled, credentials, reserve, scenario_file
 from harness.cli import parallel
 from harness.cli.child import Child, command
 from harness.cli.grading import grade_run
@@ -74,6 +74,7 @@ def load(run_dir: Path, scenario: Scenario, manifest: Manifest, processes: int, 
     with Child(words, run_dir, dict(os.environ)) as child, live:
         for status in child.statuses():
             live.show(status, child.interrupts)
+    reserve.free(run_dir)  # of a child that was killed
     complaint = child.complaint()
     if complaint is not None:
         print(complaint, file=sys.stderr)

@@ -16,7 +16,7 @@ import gevent
 from locust import LoadTestShape, events
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from harness import results
+from harness import reserve, results
 from harness.errors import ExitCode, HarnessError
 from harness.load import search_of
 from harness.loadgen import prepare
@@ -80,6 +80,7 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     drain_s = scenario.load.drain_s
     source = _search(scenario, run) if search_of(scenario.load) is not None else None
     conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s, source)
+    reserve.hold(run, conductor.population)
     conductor.guard(Guard(scenario.budget, manifest.rates))
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, conductor.interrupt)

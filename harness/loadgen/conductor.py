@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Container
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import gevent
 import msgspec
 from gevent.event import Event
 
-from harness import results
+from harness import reserve, results
 from harness.errors import ExitCode, StorageError, worst
 from harness.health import Health
 from harness.loadgen import messages, plan
@@ -132,8 +133,6 @@ class Conductor:
                 self._blocks()
             if self.ready:
                 self._end()
-        except StorageError as full:
-            self._note_full_disk(full)
         except Exception as bug:
             log.exception("the conductor failed")
             self._codes.add(ExitCode.BUG)
@@ -145,16 +144,19 @@ class Conductor:
     def _close(self) -> None:
         self._source.stop()
         try:
+            reserve.free(self._run)
             self._write_manifest(self._final_state())
             self._show()
-        except StorageError as full:
-            self._note_full_disk(full)
         finally:
             self.over.set()
 
-    def _note_full_disk(self, full: StorageError) -> None:
-        log.error("%s", full)
-        self._codes.add(ExitCode.STORAGE)
+    def _note_full_disk(self, what: str) -> None:
+        """Stop and drain; what is in flight, and the state, fit into the reserve."""
+        reserve.free(self._run)
+        if ExitCode.STORAGE not in self._codes:
+            self._codes.add(ExitCode.STORAGE)
+            self._find("storage", what, "the run was stopped, for no more could be written down", "free space and run again")
+        self._stop.set()
 
     # the plan --------------------------------------------------------------------------------------------------------
 
@@ -266,10 +268,8 @@ class Conductor:
         self.totals.merge(interval.counts)
         if interval.health is not None:
             self.health[interval.index] = interval.health
-        if interval.storage is not None and ExitCode.STORAGE not in self._codes:
-            self._codes.add(ExitCode.STORAGE)
-            self._find("storage", interval.storage, "attempts could not be written down", "free space and run again")
-            self._stop.set()
+        if interval.storage is not None:
+            self._note_full_disk(interval.storage)
 
     def _on_bye(self, bye: messages.Bye) -> None:
         self._byes[bye.index] = bye
@@ -339,8 +339,17 @@ class Conductor:
         return "interrupted" if ExitCode.INTERRUPTED in self._codes else "complete"
 
     def _write_manifest(self, state: str) -> None:
+        """On a full disk once more, into the room that was kept for it."""
+        try:
+            results.write_manifest(self._run, self._as_it_is(state))
+        except StorageError as full:
+            self._note_full_disk(str(full))
+            with suppress(StorageError):  # the exit code says it all the same
+                results.write_manifest(self._run, self._as_it_is("failed_storage"))
+
+    def _as_it_is(self, state: str) -> Manifest:
         now = None if state in ("planned", "running") else datetime.now(UTC).isoformat(timespec="seconds")
-        manifest = msgspec.structs.replace(
+        return msgspec.structs.replace(
             self._manifest,
             state=state,
             findings=tuple(self._findings),
@@ -348,4 +357,3 @@ class Conductor:
             finished_utc=now,
             searches=self._source.searched,
         )
-        results.write_manifest(self._run, manifest)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from statistics import fmean
 
+from harness.journal_log import records_of
 from harness.measure.rows import Seen
 from harness.records import AttemptEnd, AttemptStart, BlockMark, JournalHead, JournalLine
-from harness.results import records_of
 
 _BREATH = 500  # lines: 5 ms
 

@@ -85,6 +85,7 @@ class Member:
         self._worker = Worker(run, manifest, self._calls(manifest), self._keys(manifest), setup.index, setup.count)
         self._worker.on_end = self._tell_locust
         self._worker.on_worked_off = lambda block: self._say(messages.DONE, messages.Done(setup.index, block.id))
+        self._worker.on_full = lambda: gevent.spawn(self._report)  # at once: the others go on until the master knows
         ReplayUser.worker = self._worker
         gevent.spawn(self._report_for_ever)
         if isinstance(self._runner, WorkerRunner):
@@ -152,7 +153,9 @@ class Member:
             due = time.monotonic() + REPORT_S
             self._report()
             if not self._at_work.closed:
-                pool.apply(self._at_work.sync)  # fdatasync blocks for milliseconds: off the hub
+                failed = pool.apply(self._at_work.sync)  # fdatasync blocks for milliseconds: off the hub
+                if failed is not None:
+                    self._at_work.fail(failed)
             gevent.sleep(max(0.0, due - time.monotonic()))
 
     def _report(self) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from harness.credentials import Secrets
 from harness.errors import StorageError
 from harness.health import Health
+from harness.last_word import LastWord
 from harness.load import ClosedLoad, EvaluationLoad
 from harness.loadgen import attempt, collector, plan, schedule
 from harness.loadgen.attempt import Asked, Finished, Window
@@ -22,7 +23,6 @@ from harness.loadgen.dispatcher import Arrival, Dispatcher
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.loadgen.gate import Gate, Turn, Turns
-from harness.loadgen.head import head
 from harness.loadgen.health import Watch, findings
 from harness.loadgen.limiter import Limiter
 from harness.loadgen.port import Port
@@ -32,6 +32,7 @@ from harness.loadgen.retrying import Retrying, Tried
 from harness.loadgen.rota import Rota, dealt
 from harness.loadgen.schedule import Calls
 from harness.loadgen.seat import Seat
+from harness.loadgen.storing import Storing
 from harness.loadgen.talk import Place, Said, Sent, Waits, first_of, hold, said
 from harness.measure.histogram import Values
 from harness.measure.recorder import Recorder
@@ -46,7 +47,6 @@ from harness.records import (
     Manifest,
     Phase,
 )
-from harness.results import LineLog
 from harness.scenario import Scenario
 from harness.trial import Trial
 from harness.wire.transcript import Transcript
@@ -69,10 +69,10 @@ class Worker:
         self.drain = Drain()
         self.recorder = Recorder()
         self.in_flight = self.started = self.ended = 0
-        self.storage: str | None = None
         self.on_end: Callable[[AttemptStart, AttemptEnd], None] | None = None
         self.on_worked_off: Callable[[Block], None] | None = None
-        self.closed = False
+        self.on_full: Callable[[], object] = lambda: None
+        self.closed = self._is_full = False
         self._index, self._count = index, count
         self._load, self._plan = scenario.load, manifest.plan
         self._lanes = plan.lanes(manifest.plan)
@@ -98,13 +98,11 @@ class Worker:
             if config.limits is not None
         }
         self._finished: list[tuple[AttemptStart, AttemptEnd, Values]] = []
-        self._resolver = Resolver(lambda found: self._write(self._journal, found))
+        self._resolver = Resolver(self._note)
         self._windows: dict[int, Window] = {}
         self._blocks: tuple[Block, ...] = ()
         self._seats = 0
-        self._journal = LineLog(run / f"journal-{index:03d}.jsonl")
-        self._answers = LineLog(run / f"answers-{index:03d}.jsonl")
-        self._journal.write(head(manifest.run_id, index))
+        self._storing = Storing(run, manifest.run_id, index, self._stop)
         self._watch = Watch(self.drain)
 
     # blocks ----------------------------------------------------------------------------------------------------------
@@ -179,9 +177,9 @@ class Worker:
     def _mark(self, edge: Literal["open", "close"], users: Iterable[tuple[Block, int]]) -> int:
         """Samples of this process end exactly where blocks do; blocks of one step begin and end together."""
         sample = self._watch.sample(self.in_flight)
-        self._write(self._journal, sample)
+        self._note(sample)
         for block, of_it in users:
-            self._write(self._journal, BlockMark(block=block.id, edge=edge, at_ns=sample.at_ns, users=of_it))
+            self._note(BlockMark(block=block.id, edge=edge, at_ns=sample.at_ns, users=of_it))
         return sample.at_ns
 
     # attempts --------------------------------------------------------------------------------------------------------
@@ -282,7 +280,7 @@ class Worker:
             trial=trial and (trial if trial.first else Trial(trial.number, id_)),
         )
         self.started += 1
-        self._write(self._journal, start)
+        self._note(start)
         return start
 
     def _may_go(self, port: Port, start: AttemptStart, call: Call, exchange: Exchange) -> bool:
@@ -297,12 +295,15 @@ class Worker:
         return may_go
 
     def _drop(self, arrival: Arrival, why: str) -> None:
-        """It was due and nobody sent it: part of what was offered, so it has its two lines."""
+        """It was due and nobody sent it: part of what was offered, so it has its two lines; on a full disk it only counts."""
+        if self.storage is not None:
+            self.started, self.ended = self.started + 1, self.ended + 1
+            return
         call = self._calls.at(arrival.block, arrival.number)
         start = self._start(arrival.turn(arrival.noticed_ns), call, NOBODY, None, first_of(call))
         end = AttemptEnd(id=start.id, kind="dropped", error=why)
         self.ended += 1
-        self._write(self._journal, end)
+        self._note(end)
         self._finished.append((start, end, ()))
 
     def _finish(
@@ -311,20 +312,21 @@ class Worker:
         """In one step: the machinery of several would be a tenth of what a short answer costs."""
         done = attempt.finish(start, exchange, transcript, asked, self._windows.get(cell))
         if done.answer is not None:
-            self._write(self._answers, done.answer)
+            self._storing.write(self._storing.answers, done.answer)
         self._end(seat, start, done)
 
     def _finish_long(
         self, seat: Seat, start: AttemptStart, exchange: Exchange, transcript: Transcript, asked: Asked, cell: int
     ) -> Iterator[bool]:
         """In as many steps as fit between two drains each."""
-        window = partial(self._windows.get, cell)
-        done = yield from attempt.steps(start, exchange, transcript, asked, window, self._answers, self._stop_storing)
+        window, storing = partial(self._windows.get, cell), self._storing
+        answers = storing.answers if storing.failed is None else None  # what room is left is for the ends of attempts
+        done = yield from attempt.steps(start, exchange, transcript, asked, window, answers, storing.fail)
         self._end(seat, start, done)
 
     def _end(self, seat: Seat, start: AttemptStart, done: Finished) -> None:
         seat.failures = 0 if done.end.kind in ANSWERED else seat.failures + 1
-        self._write(self._journal, done.end)
+        self._note(done.end)
         self._waits.ended(done.end)
         if start.endpoint in self._rations:
             self._rations[start.endpoint].settle(done.end, time.monotonic_ns())
@@ -345,16 +347,22 @@ class Worker:
             if self.on_end is not None:
                 self.on_end(start, end)
 
-    def _write(self, log: LineLog, record: msgspec.Struct) -> None:
-        """A full disk stops the load; it must not kill the users one by one."""
-        try:
-            log.write(record)
-        except StorageError as failed:
-            self._stop_storing(failed)
+    def _note(self, record: msgspec.Struct) -> None:
+        """A line of the journal."""
+        self._storing.write(self._storing.journal, record)
 
-    def _stop_storing(self, failed: StorageError) -> None:
-        self.storage = self.storage or str(failed)
+    def _stop(self) -> None:
+        """What is in flight ends, and what waits is dropped: nothing new is begun that could not be written down."""
         self._close_turns()
+        if not self._is_full:
+            self._is_full = True
+            self.drop_waiting(STOPPED)
+            self.on_full()
+
+    @property
+    def storage(self) -> str | None:
+        """What could not be written, and why; None while all is well."""
+        return self._storing.failed
 
     @property
     def is_idle(self) -> bool:
@@ -366,18 +374,17 @@ class Worker:
     def health(self) -> Health | None:
         """The newest sample of this process; call it once a second. Each one is in the journal, too."""
         if self._watch.due and not self.closed:
-            self._write(self._journal, self._watch.sample(self.in_flight))
+            self._note(self._watch.sample(self.in_flight))
         return self._watch.newest
 
     # the end ---------------------------------------------------------------------------------------------------------
 
-    def sync(self) -> None:
-        """To disk: a power cut loses nothing before this. Slow: call it off the hub."""
-        try:
-            self._answers.sync()
-            self._journal.sync()
-        except StorageError as failed:
-            self._stop_storing(failed)
+    def sync(self) -> StorageError | None:
+        """To disk: a power cut loses nothing before this. Slow: call it off the hub, and tell `fail` on it what went wrong."""
+        return self._storing.sync()
+
+    def fail(self, failed: StorageError) -> None:
+        self._storing.fail(failed)
 
     def finish(self) -> list[Finding]:
         """Everything has ended: write the findings of this process and close its files."""
@@ -385,10 +392,12 @@ class Worker:
         self.tell()
         found = findings(self.drain)
         for finding in found:
-            self._write(self._journal, finding)
-        self.sync()
+            self._note(finding)
+        self._note(LastWord(self.started, self.ended))
+        failed = self.sync()
+        if failed is not None:
+            self.fail(failed)
         self.closed = True
         self._watch.close()
-        self._journal.close()
-        self._answers.close()
+        self._storing.close()
         return found

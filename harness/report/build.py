@@ -42,13 +42,19 @@ def build(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Built
     files = {
         results.SUMMARY: encode(built.summary),
         SCORECARD: scorecard.as_csv(scorecard.rows(built.summary)).encode(),
-        JOINED: csv_text(list(built.frame.columns), built.frame.itertuples(index=False)).encode(),
+        JOINED: _joined(built.frame).encode(),
         HLOG: _hlog(built.run, built.cells).encode(),
         HTML: html.render(built.summary, built.cells).encode(),
     }
     for name, data in files.items():
         results.write_atomic(run_dir / name, data)
     return built
+
+
+def _joined(frame: pd.DataFrame) -> str:
+    """Without the number of the worker: which of them sent a request says nothing about it, and is in its id."""
+    told = frame.drop(columns="worker")
+    return csv_text(list(told.columns), told.itertuples(index=False))
 
 
 def measure(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Built:

@@ -5,10 +5,11 @@ The rule: a prompt repeats where an earlier request of the run at this endpoint,
 
 from collections.abc import Iterator, Sequence
 
+from harness.journal_reader import Attempt
 from harness.records import Finding, Phase
-from harness.report import wording
+from harness.report import quota, wording
 from harness.report.figures import Summary
-from harness.results import Attempt, Run
+from harness.results import Run
 
 
 def sentence(summary: Summary) -> str:
@@ -37,11 +38,18 @@ def findings(run: Run) -> Iterator[Finding]:
 
 
 def _by_endpoint(run: Run) -> dict[str, list[Attempt]]:
-    """What was sent, in that order."""
+    """What was sent, in that order: by cell, and in it by the clock of its own worker, from when that began with the cell."""
+    sent = [each for each in run.attempts if each.start.dispatched_ns is not None]
+    begun_ns = quota.beginnings(sent, run.manifest.plan, run.marks)
+    cells = {block.id: block.cell for block in run.manifest.plan}
+
+    def order(each: Attempt) -> tuple[int, int]:
+        cell = cells[each.start.block]
+        return cell, each.begun_ns - begun_ns[cell, each.worker]
+
     found: dict[str, list[Attempt]] = {}
-    for each in sorted(run.attempts, key=lambda each: each.start.dispatched_ns or 0):
-        if each.start.dispatched_ns is not None:
-            found.setdefault(each.start.endpoint, []).append(each)
+    for each in sorted(sent, key=order):
+        found.setdefault(each.start.endpoint, []).append(each)
     return found
 
 

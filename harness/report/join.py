@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.journal_reader import Attempt
 from harness.measure import timing
 from harness.price.cost import cost
 from harness.rates import Rates
@@ -16,7 +17,7 @@ from harness.records import AttemptEnd, AttemptStart, Block, GradeRow, Phase, Us
 from harness.report import evaluated
 from harness.report.evaluated import ANSWER, GIVEN_UP, Fates
 from harness.report.windows import Windows
-from harness.results import Attempt, Run
+from harness.results import Run
 
 OK, LOST, CANCELLED, DROPPED = "ok", "lost_worker", "cancelled", "dropped"
 

@@ -48,7 +48,7 @@ def network(cell: Cell) -> Network:
 
 
 def look_ups(resolved: Sequence[tuple[int, Resolved]]) -> tuple[LookUp, ...]:
-    """One per name and port, in the order in which they were first looked up; addresses of all answers, each once."""
+    """One per name and port, in the order of the lines; addresses of all answers, each once."""
     by_name: dict[tuple[str, int], list[Resolved]] = {}
     for _, line in resolved:
         by_name.setdefault((line.host, line.port), []).append(line)

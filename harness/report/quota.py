@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.journal_reader import Attempt
 from harness.quota import Allowance
 from harness.records import AttemptEnd, Block, BlockMark
 from harness.report import wording
-from harness.results import Attempt
 
 NS = 1_000_000_000
 REFUSED = 429
@@ -71,7 +71,7 @@ def found(attempts: Iterable[Attempt], plan: Sequence[Block], marks: Iterable[tu
         if each.end is not None and (each.end.limited_ns or 0) > WAIT_NS:
             waits_s[each.start.endpoint].append((each.end.limited_ns or 0) / NS)
     sent = [each for each in attempts if each.end is not None and each.end.sent_ns is not None]
-    begun_ns = _beginnings(sent, plan, marks)
+    begun_ns = beginnings(sent, plan, marks)
     by_endpoint = {block.endpoint: [each for each in sent if each.start.endpoint == block.endpoint] for block in plan}
     told = [_found(name, mine, plan, begun_ns) for name, mine in by_endpoint.items() if mine]
     return [replace(each, waits_s=tuple(sorted(waits_s[each.endpoint]))) for each in told]
@@ -100,7 +100,7 @@ def _found(name: str, sent: list[Attempt], plan: Sequence[Block], begun_ns: Mapp
     )
 
 
-def _beginnings(
+def beginnings(
     sent: Iterable[Attempt], plan: Sequence[Block], marks: Iterable[tuple[int, BlockMark]]
 ) -> dict[tuple[int, int], int]:
     """When each worker began with each cell. Stamps of two workers may be of two hosts, so each is held against its own."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import StorageError
+from harness.journal_log import LineLog
 from harness.loadgen import attempt
 from harness.loadgen.exchange import Exchange
 from harness.records import AttemptStart, Deadlines, Phase
-from harness.results import LineLog
 from harness.wire.dialects import openai_chat
 from harness.wire.transcript import Transcript
 from tests.benchmarks import work

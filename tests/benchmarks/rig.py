@@ -17,6 +17,7 @@ import msgspec
 
 from harness import assembly, results
 from harness.errors import ExitCode
+from harness.journal_log import read_lines
 from harness.records import JournalHead, Message, Phase
 from harness.simulator import knowledge
 from harness.simulator.candidate import Candidate
@@ -129,7 +130,7 @@ def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], 
     if child.returncode not in (ExitCode.OK, ExitCode.INVALID):
         raise SystemExit(f"signoff run ended with {child.returncode}:\n{(folder / 'signoff.log').read_text()}")
     journal = next(_journals(folder / "runs"))
-    head = next(results.read_lines(journal, JournalHead))
+    head = next(read_lines(journal, JournalHead))
     summary = json.loads((journal.parent / results.SUMMARY).read_bytes())
     return Measured(results.read_run(journal.parent), worker, everything, head.monotonic_ns, summary["verdict"])
 
@@ -216,7 +217,7 @@ def _sampled(child: subprocess.Popen[bytes], runs: Path) -> tuple[list[Sample], 
 def _worker(runs: Path) -> int | None:
     """None before it is set up."""
     journal = next(_journals(runs), None)
-    head = None if journal is None else next(results.read_lines(journal, JournalHead), None)
+    head = None if journal is None else next(read_lines(journal, JournalHead), None)
     return None if head is None else int(head.pid)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from harness.journal_reader import Attempt
 from harness.measure.histogram import bucket_counts
 from harness.records import AttemptEnd, AttemptStart, Phase, Usage
-from harness.results import Attempt, Run
+from harness.results import Run
 from harness.simulator.truth import Delivery
 from tests.benchmarks import fidelity, matching, processes, rig, work
 from tests.benchmarks.__main__ import ALL, BENCHMARKS, measured

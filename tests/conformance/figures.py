@@ -4,9 +4,10 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable
 
+from harness.journal_reader import Attempt
 from harness.measure import timing
 from harness.records import AttemptEnd, Phase
-from harness.results import Attempt, Run
+from harness.results import Run
 
 
 def table(run: Run) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from harness.journal_reader import Attempt
 from harness.measure import timing
 from harness.records import AttemptEnd
-from harness.results import Attempt, Run
+from harness.results import Run
 from harness.simulator.truth import Delivery
 from tests.conformance import commands
 from tests.conformance.figures import spread_ms, table, whole

@@ -9,11 +9,11 @@ import pytest
 
 from harness import results
 from harness.errors import StorageError
+from harness.journal_log import LineLog, read_lines
 from harness.loadgen import attempt
 from harness.loadgen.attempt import Asked, Finished
 from harness.loadgen.exchange import STEP_BYTES, Exchange
 from harness.records import Answer, AttemptStart, Deadlines, Ending, Phase
-from harness.results import LineLog
 from harness.wire.dialects import openai_chat
 from harness.wire.pieces import PIECE_CHARS
 from harness.wire.transcript import Transcript
@@ -114,7 +114,7 @@ def test_killed_between_two_steps(log: LineLog, tmp_path: Path) -> None:
     steps = attempt.steps(START, *ended([LONG]), ASKED, lambda: None, log, lambda failed: None)
     torn = []
     for _ in steps:
-        lines = list(results.read_lines(tmp_path / "answers-000.jsonl", Answer))
+        lines = list(read_lines(tmp_path / "answers-000.jsonl", Answer))
         assert "before" == lines[0].text
         assert {None} >= set(lines[1:])
         torn.append(len(lines) - 1)
@@ -130,7 +130,7 @@ def test_a_line_that_was_given_up_spoils_no_other(log: LineLog, tmp_path: Path) 
     steps.close()
     in_steps(["next"], log)
     in_steps([LONG], log)
-    lines = list(results.read_lines(tmp_path / "answers-000.jsonl", Answer))
+    lines = list(read_lines(tmp_path / "answers-000.jsonl", Answer))
     assert [None, "next", LONG] == [line and line.text for line in lines]
 
 
@@ -150,7 +150,7 @@ def test_where_the_disk_is_full_the_end_record_is_whole(log: LineLog, tmp_path: 
     assert [StorageError] == list(map(type, failures))
     assert whole.end == done.end
     in_steps(["next"], log)
-    lines = list(results.read_lines(tmp_path / "answers-000.jsonl", Answer))
+    lines = list(read_lines(tmp_path / "answers-000.jsonl", Answer))
     assert [None, "next"] == [line and line.text for line in lines]
 
 

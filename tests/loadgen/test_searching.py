@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from harness.journal_log import LineLog
 from harness.load import OpenLoad
 from harness.loadgen import schedule
 from harness.loadgen.journals import Journals
 from harness.loadgen.plan import Fixed, build
 from harness.loadgen.searching import Searching
 from harness.records import SCHEMA_VERSION, AttemptEnd, AttemptStart, Block, BlockMark, JournalHead, Phase
-from harness.results import LineLog
 from harness.scenario import Scenario
 from harness.searched import Searched
 

@@ -15,12 +15,13 @@ from gevent.hub import Waiter
 
 from harness import assembly, results, scenario_file
 from harness.errors import HarnessError
+from harness.journal_reader import Attempt
 from harness.loadgen import prepare, schedule
 from harness.loadgen.gate import Turn
 from harness.loadgen.talk import Place, Said, Waits, hold
 from harness.loadgen.worker import Worker
 from harness.records import Call, Message, Phase
-from harness.results import Attempt, Run
+from harness.results import Run
 from harness.simulator import tokens
 from harness.simulator.prefix_cache import BLOCK
 

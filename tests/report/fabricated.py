@@ -9,6 +9,8 @@ from typing import Any
 
 from harness import results
 from harness.health import Health
+from harness.journal_log import LineLog
+from harness.last_word import LastWord
 from harness.measure.histogram import bucket_counts
 from harness.rates import Rates
 from harness.records import (
@@ -151,11 +153,12 @@ class _Loop:
         self, worker: int, path: Path, draw: random.Random, examples: int, grades: dict[Any, GradeRow], error: str
     ) -> None:
         self.worker, self.draw, self.examples, self.grades, self.error = worker, draw, examples, grades, error
-        self.journal = results.LineLog(path / f"journal-{worker}.jsonl")
+        self.run_id = path.name
+        self.journal = LineLog(path / f"journal-{worker}.jsonl")
         self.serial = 0
 
     def run(self, plan: tuple[Block, ...], candidates: dict[str, Candidate]) -> None:
-        head = JournalHead(v=1, run="r", worker=self.worker, pid=1, host="h", monotonic_ns=0, wall_ns=0)
+        head = JournalHead(v=1, run=self.run_id, worker=self.worker, pid=1, host="h", monotonic_ns=0, wall_ns=0)
         self.journal.write(head)
         opened = 100 * SECOND
         for block in plan:
@@ -169,6 +172,7 @@ class _Loop:
                 self.journal.write(self.health(opened + (second + 1) * SECOND))
             self.journal.write(BlockMark(block=block.id, edge="close", at_ns=closed, users=len(users)))
             opened = closed
+        self.journal.write(LastWord(self.serial, self.serial))
         self.journal.close()
 
     def health(self, at_ns: int) -> Health:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from harness.journal_reader import Attempt
 from harness.measure.histogram import bucket_counts
 from harness.rates import Rates
 from harness.records import (
@@ -17,7 +18,7 @@ from harness.records import (
     Phase,
     Usage,
 )
-from harness.results import Attempt, Run
+from harness.results import Run
 
 MS = 1_000_000
 PLAN = (

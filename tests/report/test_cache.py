@@ -5,11 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.journal_reader import Attempt
 from harness.records import AttemptEnd, AttemptStart, Block, Manifest, Phase, Usage
 from harness.report import cache
 from harness.report.build import Built
 from harness.report.doubts import doubts
-from harness.results import Attempt, Run
+from harness.results import Run
 
 PLAN = (
     Block(0, 0, "a", "10", 10, Phase.WARMUP, 1.0),

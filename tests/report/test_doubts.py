@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.journal_reader import Attempt
 from harness.measure.histogram import bucket_counts
 from harness.records import Apart, AttemptEnd, AttemptStart, Block, BlockMark, Manifest, Phase, Usage
 from harness.report.doubts import doubts
-from harness.results import Attempt, Run
+from harness.results import Run
 
 PLAN = (
     Block(0, 0, "a", "10", 10, Phase.WARMUP, 1.0),

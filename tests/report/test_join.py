@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from fabricated import rates
 
+from harness.journal_reader import Attempt
 from harness.records import AttemptEnd, Usage
 from harness.report import join
 from harness.report.spend import spend
-from harness.results import Attempt
 
 
 def frame(*attempts: object, **options: object) -> pd.DataFrame:

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from handmade import MS, PLAN
 
+from harness.journal_reader import Attempt
 from harness.quota import Allowance, Quota
 from harness.records import Block, BlockMark, Phase
 from harness.report.quota import FirstRefusal, Found, found, sentences
-from harness.results import Attempt
 
 MARKS = [
     (0, BlockMark(block=0, edge="open", at_ns=1_000 * MS, users=2)),

@@ -4,11 +4,11 @@ import handmade
 import msgspec
 import pytest
 
+from harness.journal_reader import Attempt
 from harness.records import Usage
 from harness.report import join, turns
 from harness.report.cells import cells
 from harness.report.figures import Conversations
-from harness.results import Attempt
 
 
 def talk(*attempts: Attempt) -> Conversations | None:

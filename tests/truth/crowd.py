@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import results
+from harness.journal_log import read_lines
 from harness.measure.histogram import nearest_rank
-from harness.records import AttemptEnd, BlockMark, JournalHead
+from harness.records import AttemptEnd, BlockMark, JournalHead, JournalLine
 
 USERS, SECONDS = 100, 4  # some 500 answers: p99 takes 368
 SCENARIO = f"""
@@ -138,4 +139,4 @@ def _first(journal: Path, kind: type) -> Any:
     """The first line of that kind that is written, if one is."""
     if not journal.exists():
         return None
-    return next((line for line in results.read_lines(journal, results.JournalLine) if isinstance(line, kind)), None)
+    return next((line for line in read_lines(journal, JournalLine) if isinstance(line, kind)), None)

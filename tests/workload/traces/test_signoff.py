@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
+from harness.journal_log import LineLog
 from harness.records import AttemptEnd, AttemptStart, BlockMark, JournalHead, Phase, Usage
-from harness.results import LineLog
 from harness.workload.trace_row import Traced
 from harness.workload.traces import signoff
 
