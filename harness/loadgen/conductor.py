@@ -61,7 +61,7 @@ class Conductor:
         self.health: dict[int, Health] = {}
         self.populated, self.over = Event(), Event()
         self.on_progress: Callable[[Progress], object] | None = None
-        self._source = Fixed(manifest.plan) if source is None else source
+        self._source = Fixed(manifest.plan, manifest.played) if source is None else source
         self.population = workers * len(plan.lanes(manifest.plan)) * -(-self._source.users // workers)
         self._runner, self._run, self._manifest = runner, run, manifest
         self._workers, self._drain_s = workers, drain_s
@@ -168,7 +168,10 @@ class Conductor:
                 if self._stop.is_set():
                     return
                 self._play(step)
+            is_whole = not self._stop.is_set()
             self._drain()
+            if is_whole and not self._cut_now.is_set() and not self._gone:
+                self._note_played(blocks)
             if self._stop.is_set():
                 return  # nobody may judge what was cut
 
@@ -193,6 +196,12 @@ class Conductor:
         if blocks[0] not in self._manifest.plan:
             self._manifest = msgspec.structs.replace(self._manifest, plan=(*self._manifest.plan, *blocks))
             self._write_manifest("running")
+
+    def _note_played(self, blocks: tuple[Block, ...]) -> None:
+        """What a later session need not play again, whatever ends this one."""
+        played = dict.fromkeys([*self._manifest.played, *(block.cell for block in blocks)])
+        self._manifest = msgspec.structs.replace(self._manifest, played=tuple(played))
+        self._write_manifest("running")
 
     def _drain(self) -> None:
         """No new requests; wait for those in flight, up to the drain limit, then cut them."""
@@ -329,7 +338,7 @@ class Conductor:
 
     def _final_state(self) -> str:
         if self._block is None:
-            return "planned"  # it did not come to its first block
+            return "interrupted" if self._manifest.sessions else "planned"  # it did not come to its first block
         if ExitCode.STORAGE in self._codes:
             return "failed_storage"
         if any(finding.invalid for finding in self._findings):

@@ -4,7 +4,7 @@ That of a search grows: see `searching`.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
@@ -42,16 +42,18 @@ class Source(Protocol):
 
 
 class Fixed:
-    """Blocks that were known before the run."""
+    """Blocks that were known before the run; cells that were `played` in an earlier session are passed over."""
 
-    def __init__(self, blocks: tuple[Block, ...]) -> None:
-        self._blocks = blocks
+    def __init__(self, blocks: tuple[Block, ...], played: Collection[int] = ()) -> None:
+        self._blocks, self._played = blocks, frozenset(played)
         self.users = max(block.concurrency for block in blocks)
         self.searched: tuple[Searched, ...] = ()
 
     def cells(self) -> Iterator[tuple[Block, ...]]:
         for _, together in groupby(steps(self._blocks), lambda step: step[0].cell):
-            yield tuple(block for step in together for block in step)
+            blocks = tuple(block for step in together for block in step)
+            if not self._played.issuperset(block.cell for block in blocks):
+                yield blocks
 
     def is_over(self, block: Block, elapsed_s: float) -> bool:  # noqa: ARG002 - as a search asks
         return False
