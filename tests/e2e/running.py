@@ -14,11 +14,15 @@ POLL_S = 0.01
 
 
 class Running:
-    """Started at once, with `folder`/runs as its --out; what it prints goes to files, so that it can never block."""
+    """Started at once, with `folder`/runs as its --out; what it prints goes to files, so that it can never block.
 
-    def __init__(self, scenario: Path, folder: Path, *words: object, **environ: str) -> None:
+    Without a scenario it goes on with a run that is in there, which `words` name.
+    """
+
+    def __init__(self, scenario: Path | None, folder: Path, *words: object, **environ: str) -> None:
         self.out, self._printed, self._said = folder / "runs", folder / "stdout", folder / "stderr"
-        command = [sys.executable, "-m", "harness.cli.app", "run", scenario, "--out", self.out, "--metrics", "", *words]
+        begun = () if scenario is None else (scenario, "--out", self.out)
+        command = [sys.executable, "-m", "harness.cli.app", "run", *begun, "--metrics", "", *words]
         with self._printed.open("wb") as stdout, self._said.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
@@ -80,7 +84,7 @@ class Running:
 
 
 @contextmanager
-def running(scenario: Path, folder: Path, *words: object, **environ: str) -> Iterator[Running]:
+def running(scenario: Path | None, folder: Path, *words: object, **environ: str) -> Iterator[Running]:
     """A run of which nothing is left afterwards, whatever the test found."""
     run = Running(scenario, folder, *words, **environ)
     try:
