@@ -6,6 +6,7 @@ then, so that two sessions would measure two things, is refused.
 
 import dataclasses
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -79,6 +80,7 @@ def _simulator(scenario: Loaded, run: Path) -> Simulator | None:
 def _gone_on_with(run: Run, processes: int, now: datetime) -> Manifest:
     """What was found against the run as it was interrupted is history from now on."""
     earlier = _ended(run)
+    _check_journals(run.path, earlier)
     done = msgspec.structs.replace(run.manifest, sessions=earlier, findings=(), played=resuming.finished(run))
     left = resuming.left(done)
     if not left:
@@ -110,6 +112,17 @@ def _ended(run: Run) -> tuple[Session, ...]:
         why=tuple(f"{finding.code}: {finding.what}" for finding in manifest.findings),
     )
     return (*begun[:-1], ended)
+
+
+def _check_journals(run: Path, earlier: Iterable[Session]) -> None:
+    """Without one of them nobody knows what was finished."""
+    for each in earlier:
+        here = len(sessions.journals(run, each.number))
+        if here < each.workers:
+            what = f"{here} of {each.workers} journals of session {each.number + 1} are here"
+            _refuse(
+                run, what, f"copy {sessions.file_name('journal', each.number, 0)} and its like from every host into this folder"
+            )
 
 
 def _check_budget(run: Run) -> None:

@@ -170,7 +170,7 @@ class Conductor:
                 self._play(step)
             is_whole = not self._stop.is_set()
             self._drain()
-            if is_whole and not self._cut_now.is_set() and not self._gone:
+            if is_whole and not self._cut_now.is_set():
                 self._note_played(blocks)
             if self._stop.is_set():
                 return  # nobody may judge what was cut

@@ -325,8 +325,9 @@ def other_examples(run: Path) -> None:
         (lambda run: change(run, scenario__load__seed=2), "the scenario is not the one that the run was begun with"),
         (other_examples, "the data set has changed since the run"),
         (search, "this run is a search"),
+        (lambda run: (run / "journal-000.jsonl").unlink(), "0 of 1 journals of session 1 are here"),
     ],
-    ids=["complete", "version", "scenario", "data set", "search"],
+    ids=["complete", "version", "scenario", "data set", "search", "journal"],
 )
 def test_what_is_refused(spoil: Callable[[Path], None], words: str, copied: Path, here: Callable[..., Done]) -> None:
     """Exit 2, the reason and what to do instead; the run directory stays as it was."""
@@ -335,7 +336,7 @@ def test_what_is_refused(spoil: Callable[[Path], None], words: str, copied: Path
     done = here("run", "--resume", copied, "--metrics", "", cwd=copied.parent)
     assert 2 == done.code, done.err
     assert words in " ".join(done.err.split())
-    assert any(remedy in done.err for remedy in ("signoff run SCENARIO", "bring it back"))
+    assert any(remedy in done.err for remedy in ("signoff run SCENARIO", "bring it back", "copy journal-000.jsonl"))
     assert before == (copied / results.MANIFEST).read_bytes()
 
 

@@ -61,10 +61,10 @@ def test_the_master_has_to_say_so() -> None:
     assert (0, 1) == resuming.finished(run(manifest(played=(0, 1)), marks(range(2)), attempt(0)))
 
 
-@pytest.mark.parametrize("lacking", [(0, 2), (1, 3)])
-def test_the_journals_have_to_bear_it_out(lacking: tuple[int, int]) -> None:
-    """A close mark of one worker, in warm-up or measure block, that is not there."""
-    seen = [(worker, mark) for worker, mark in marks(range(2)) if (worker, mark.block, mark.edge) != (*lacking, "close")]
+@pytest.mark.parametrize("lacking", [(0, 2, "close"), (1, 3, "close"), (0, 3, "open")])
+def test_the_journals_have_to_bear_it_out(lacking: tuple[int, int, str]) -> None:
+    """A mark of one worker, in warm-up or measure block, that is not there."""
+    seen = [(worker, mark) for worker, mark in marks(range(2)) if (worker, mark.block, mark.edge) != lacking]
     assert (0, 2) == resuming.finished(run(manifest(played=(0, 1, 2)), seen))
 
 
@@ -80,6 +80,12 @@ def test_each_session_has_its_own_load_processes() -> None:
     seen = [*marks(range(2), range(2)), *marks(range(2, 3), range(2, 6))]
     assert (0, 1, 2) == resuming.finished(run(of, seen))
     assert (0, 2) == resuming.finished(run(of, [each for each in seen if (each[0], each[1].block) != (2, 3)]))
+
+
+def test_a_load_process_that_was_lost_before() -> None:
+    """The cells that the others played without it are finished."""
+    seen = [*marks(range(2), range(2)), *marks(range(1), range(2, 6))]
+    assert (0, 1, 2) == resuming.finished(run(manifest(played=(0, 1, 2)), seen))
 
 
 def test_what_is_left() -> None:
