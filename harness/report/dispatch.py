@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.journal_reader import Attempt
 from harness.measure import timing
 from harness.records import AttemptStart, Finding, Phase
 from harness.report import wording
 from harness.report.cells import Cell, spread
 from harness.report.figures import PERCENTILES, Dispatch, LevelFigures, Summary
 from harness.report.join import DROPPED
-from harness.results import Attempt, Run
+from harness.results import Run
 
 LATE_S, TOO_LATE_S = 0.005, 0.020  # of the p99: worth a word; and as late as signoff may look at its sockets at all
 WAITED_RATIO = 0.01

@@ -7,8 +7,8 @@ tells nothing of the endpoint, and neither does one that we cut ourselves.
 from collections.abc import Iterable
 from typing import Any
 
+from harness.journal_reader import Attempt
 from harness.records import Manifest
-from harness.results import Attempt
 from harness.trial import TRANSIENT
 
 RETRIED, ANSWER, GIVEN_UP, CUT = "retried", "answer", "given_up", "cut"

@@ -63,6 +63,6 @@ def test_parallel_runs_every_endpoint_at_once() -> None:
 def test_endpoints_at_once_have_lanes_of_their_own() -> None:
     """Each lane has as many users on each worker as the highest level may need there; one at a time need no lanes."""
     blocks = plan.build(scenario(design="parallel"))
-    assert (("a", "b", "c"), 2) == (plan.lanes(blocks), plan.lane_users(blocks, workers=3))
+    assert (("a", "b", "c"), 18) == (plan.lanes(blocks), plan.population(4, 3, 3))
     assert ("",) == plan.lanes(plan.build(scenario()))
     assert all(len(step) == 1 for step in plan.steps(plan.build(scenario())))
