@@ -15,7 +15,9 @@ from harness.last_word import LastWord
 from harness.loss import Loss
 from harness.quota import Quota
 from harness.rates import Rates
+from harness.resolved import Resolved
 from harness.searched import Searched
+from harness.sessions import Session
 from harness.trial import Trial
 
 SCHEMA_VERSION = 1
@@ -182,6 +184,7 @@ class JournalHead(Frozen, frozen=True, tag_field="t", tag="head"):
     host: str
     monotonic_ns: int
     wall_ns: int
+    session: int = 0
 
 
 class BlockMark(Frozen, frozen=True, tag_field="t", tag="block"):
@@ -191,15 +194,6 @@ class BlockMark(Frozen, frozen=True, tag_field="t", tag="block"):
     edge: Literal["open", "close"]
     at_ns: int
     users: int
-
-
-class Resolved(Frozen, frozen=True, tag_field="t", tag="resolved"):
-    """A worker looked a name up, once for the run: its addresses in the resolver's order, and how long that took."""
-
-    host: str
-    port: int
-    addresses: tuple[str, ...]
-    took_ns: int
 
 
 class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
@@ -375,6 +369,8 @@ class Manifest(Frozen, frozen=True):
 
     urls      where each endpoint was called; the scenario has no address for a simulated one
     searches  one for each endpoint where the plan is a search, which grows; `losses`: workers that left before the end
+    played    the cells that were played whole and drained, or given up and planned again
+    sessions  where the run was interrupted and gone on with: all of them
     """
 
     v: int
@@ -398,3 +394,5 @@ class Manifest(Frozen, frozen=True):
     finished_utc: str | None = None
     searches: tuple[Searched, ...] = ()
     losses: tuple[Loss, ...] = ()
+    played: tuple[int, ...] = ()
+    sessions: tuple[Session, ...] = ()

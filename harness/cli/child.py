@@ -19,7 +19,6 @@ import msgspec
 
 from harness.errors import ExitCode
 
-LOG = "locust.log"
 STATUS_FD = "SIGNOFF_STATUS_FD"
 ORPHANS_S = 5.0
 
@@ -40,8 +39,8 @@ class Child:
     status: there is nothing to keep then, and a Locust that is still importing itself takes no orders.
     """
 
-    def __init__(self, words: list[str], run: Path, environ: dict[str, str]) -> None:
-        self._words, self._environ, self._log = words, environ, run / LOG
+    def __init__(self, words: list[str], log: Path, environ: dict[str, str]) -> None:
+        self._words, self._environ, self._log = words, environ, log
         self._process: subprocess.Popen[bytes] | None = None
         self._begun = False
         self.interrupts = 0

@@ -19,7 +19,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from harness import reserve, results
 from harness.errors import ExitCode, HarnessError
 from harness.load import search_of
-from harness.loadgen import plan, prepare
+from harness.loadgen import plan, prepare, resuming
 from harness.loadgen.conductor import Conductor
 from harness.loadgen.guard import Guard
 from harness.loadgen.member import Member
@@ -82,7 +82,8 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     source = _search(scenario, run) if search_of(scenario.load) is not None else None
     conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s, source)
     reserve.hold(run, conductor.population)
-    conductor.guard(Guard(scenario.budget, manifest.rates))
+    before = resuming.used(results.read_run(run)) if manifest.sessions else None
+    conductor.guard(Guard(scenario.budget, manifest.rates, before))
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, conductor.interrupt)
     events.spawning_complete.add_listener(lambda **_: conductor.populated.set())

@@ -62,7 +62,7 @@ class Conductor:
         self.health: dict[int, Health] = {}
         self.populated, self.over = Event(), Event()
         self.on_progress: Callable[[Progress], object] | None = None
-        self._source = Fixed(manifest.plan) if source is None else source
+        self._source = Fixed(manifest.plan, manifest.played) if source is None else source
         self._users = Population(runner, self._source.users, len(plan.lanes(manifest.plan)))
         self.population = self._users.on(workers)
         self._roster = Roster(workers, time.monotonic)
@@ -166,15 +166,18 @@ class Conductor:
         for blocks in self._source.cells():
             self._add(blocks)
             self._regroup()
-            self._play_cell(blocks)
+            is_whole = self._play_cell(blocks)
+            comes_again = self._is_broken and not self.stopped
+            if comes_again:
+                self._standing.extend(self._source.give_up())
+            if is_whole or comes_again:
+                self._standing.played(blocks)
+                self._write_manifest()
             if self.stopped:
                 return  # nobody may judge what was cut
-            if self._is_broken:
-                self._add(self._source.give_up())
-                self._write_manifest()
 
-    def _play_cell(self, blocks: tuple[Block, ...]) -> None:
-        """Between two drains nothing stops; cells that run at once are drained together."""
+    def _play_cell(self, blocks: tuple[Block, ...]) -> bool:
+        """Between two drains nothing stops; cells that run at once are drained together. False where it is not whole."""
         self._at_stake = tuple(dict.fromkeys(block.cell for block in blocks))
         self._is_broken = False
         if not self.stopped:
@@ -182,9 +185,11 @@ class Conductor:
         for step in plan.steps(blocks):
             if not self._halt.is_set():
                 self._play(step)
-        if not self.stopped:
+        is_whole = not self.stopped
+        if is_whole:
             self._drain()
         self._at_stake = ()
+        return is_whole and not self._cut_now.is_set() and not self._is_broken
 
     def _regroup(self) -> None:
         """The users of who is gone go to the others."""
@@ -255,9 +260,10 @@ class Conductor:
         """The others go on; the cell that it had a part in is worth nothing, and is played again."""
         others = any(other != index for other in self._roster.members)
         goes_on = others and not self.stopped and self._phase not in ("starting", "finishing")
-        cells = self._at_stake if goes_on and self._roster.owes(index) else ()
-        if not self._roster.lose(index, why, cells):
+        at_stake = self._at_stake if self._roster.owes(index) else ()
+        if not self._roster.lose(index, why, at_stake if goes_on else ()):
             return
+        self._is_broken = self._is_broken or bool(at_stake)
         log.error("worker %s %s", index, why)
         self._standing.note(ExitCode.INVALID)
         self._send_away(index)
@@ -265,8 +271,7 @@ class Conductor:
             self._stop_now()
             return
         self._is_short = True
-        if cells:
-            self._is_broken = True
+        if at_stake:
             self._halt.set()
 
     def _send_away(self, index: int) -> None:

@@ -5,7 +5,7 @@ That of a search grows: see `searching`.
 
 import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
@@ -50,11 +50,14 @@ class Source(Protocol):
 
 
 class Fixed:
-    """Blocks that were known before the run; what was given up is played again after them, as cells of its own."""
+    """Blocks that were known before the run; cells that were `played` in an earlier session are passed over.
 
-    def __init__(self, blocks: tuple[Block, ...]) -> None:
-        self._blocks = blocks
-        self._upcoming = deque(_together(blocks))
+    What was given up is played again after the others, as cells of its own.
+    """
+
+    def __init__(self, blocks: tuple[Block, ...], played: Collection[int] = ()) -> None:
+        self._blocks, done = blocks, frozenset(played)
+        self._upcoming = deque(each for each in _together(blocks) if not done.issuperset(block.cell for block in each))
         self._newest: tuple[Block, ...] = ()
         self.users = max(block.concurrency for block in blocks)
         self.searched: tuple[Searched, ...] = ()

@@ -14,11 +14,15 @@ from harness.workload.trace_row import Traced
 
 
 class Nonces(NamedTuple):
-    """What stands before prompts; `run` is the run's id. See `scenario.Prompts`."""
+    """What stands before prompts; `run` is the run's id. See `scenario.Prompts`.
+
+    A cell that a later `session` plays again asks what was asked before, and a cache that it met then shall not answer.
+    """
 
     kind: str = "none"
     run: str = ""
     reuse_share: float = 0.0
+    session: int = 0
 
 
 NO_NONCES = Nonces()
@@ -53,7 +57,8 @@ class Calls:
         seed = f"{load.seed}/{block.level}/{block.repetition}" + (f"/{block.phase}" if is_replay else "")
         source = nonce.source(seed, position, stride, self._nonces.reuse_share)
         place = f"block {block.id}" if is_replay else f"cell {block.cell}"
-        return nonce.before(self._plain(block, source), nonce.word(f"{self._nonces.run}/{place}/{source}"), once=True)
+        run = f"{self._nonces.run}/session {self._nonces.session}" if self._nonces.session else self._nonces.run
+        return nonce.before(self._plain(block, source), nonce.word(f"{run}/{place}/{source}"), once=True)
 
     def _of_run(self, call: Call) -> Call:
         return call if self._word is None else nonce.before(call, self._word, once=call.once)

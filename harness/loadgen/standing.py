@@ -25,6 +25,7 @@ class Standing:
 
     def __init__(self, run: Path, manifest: Manifest, workers: int) -> None:
         self._run, self._manifest = run, msgspec.structs.replace(manifest, workers=workers)
+        self._before = manifest.losses  # of earlier sessions
         self.beside: Callable[[], list[Finding]] = list
         self._findings: list[Finding] = []
         self._codes: set[ExitCode] = set()
@@ -61,9 +62,14 @@ class Standing:
         self._manifest = msgspec.structs.replace(self._manifest, plan=(*self._manifest.plan, *more))
         return bool(more)
 
+    def played(self, blocks: Iterable[Block]) -> None:
+        """What a later session need not play again, whatever ends this one."""
+        done = dict.fromkeys([*self._manifest.played, *(block.cell for block in blocks)])
+        self._manifest = msgspec.structs.replace(self._manifest, played=tuple(done))
+
     def write(self, *, is_running: bool, has_begun: bool, losses: tuple[Loss, ...], searches: tuple[Searched, ...]) -> bool:
         """False where the disk was full; then once more, into the room that was kept for it."""
-        self._manifest = msgspec.structs.replace(self._manifest, losses=losses, searches=searches)
+        self._manifest = msgspec.structs.replace(self._manifest, losses=(*self._before, *losses), searches=searches)
         state = "running" if is_running else self._final_state(has_begun=has_begun)
         try:
             results.write_manifest(self._run, self._as_it_is(state))
@@ -76,7 +82,7 @@ class Standing:
 
     def _final_state(self, *, has_begun: bool) -> str:
         if not has_begun:
-            return "planned"  # it did not come to its first block
+            return "interrupted" if self._manifest.sessions else "planned"  # it did not come to its first block
         if ExitCode.STORAGE in self._codes:
             return "failed_storage"
         if any(finding.invalid for finding in self._all()):

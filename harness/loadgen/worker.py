@@ -50,6 +50,7 @@ from harness.records import (
     Phase,
 )
 from harness.scenario import Scenario
+from harness.sessions import attempt_id, current
 from harness.trial import Trial
 from harness.wire.transcript import Transcript
 
@@ -78,7 +79,7 @@ class Worker:
         self.on_ceiling: Callable[[], object] = lambda: None
         self.ceiling = Ceiling()
         self.closed = self._is_full = False
-        self._index, self._rank = index, Rank(index, count)
+        self._index, self._rank, self._session = index, Rank(index, count), current(manifest.sessions)
         self._load, self._plan = scenario.load, manifest.plan
         self._lanes = Lanes(scenario.load, manifest.plan, self.drain, self._refuse, self._tell_worked_off)
         self._calls, folder = calls, Path(manifest.dataset["folder"])
@@ -96,7 +97,7 @@ class Worker:
         self._resolver = Resolver(self._note)
         self._windows: dict[int, Window] = {}
         self._blocks: tuple[Block, ...] = ()
-        self._storing = Storing(run, manifest.run_id, index, self._stop)
+        self._storing = Storing(run, manifest, index, self._stop)
         self._watch = Watch(self.drain)
 
     # blocks ----------------------------------------------------------------------------------------------------------
@@ -247,17 +248,11 @@ class Worker:
         return self.storage is None and any(each.id == block.id for each in self._blocks)
 
     def _start(
-        self,
-        turn: Turn,
-        call: Call,
-        user: int,
-        dispatched_ns: int | None,
-        place: Place | None = None,
-        trial: Trial | None = None,
+        self, turn: Turn, call: Call, user: int, begun_ns: int | None, place: Place | None = None, trial: Trial | None = None
     ) -> AttemptStart:
         """Its first line in the journal."""
         block, scheduled = turn.block, place is None or place.turn == 0
-        id_ = f"{self._index}-{self.started}"
+        id_ = attempt_id(self._session, self._index, self.started)
         start = AttemptStart(
             id=id_,
             endpoint=block.endpoint,
@@ -266,7 +261,7 @@ class Worker:
             block=block.id,
             example=call.example,
             user=user,
-            dispatched_ns=dispatched_ns,
+            dispatched_ns=begun_ns,
             scheduled_ns=turn.scheduled_ns if scheduled else None,
             waited_ns=turn.waited_ns if scheduled else 0,
             nonce=call.nonce,

@@ -26,9 +26,9 @@ from harness.records import (
     JournalHead,
     JournalLine,
     Manifest,
-    Resolved,
 )
 from harness.report.build import HLOG, HTML, SCORECARD, build
+from harness.resolved import Resolved
 
 FILES = (results.SUMMARY, SCORECARD, "joined.csv", HLOG, HTML)
 FIGURES = (results.SUMMARY, SCORECARD, HLOG, HTML)
