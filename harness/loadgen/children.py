@@ -6,7 +6,6 @@ down what became of its requests, and goes; one that does not is killed.
 
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 
 import gevent
@@ -26,22 +25,28 @@ def here() -> str:
 
 def end(pid: int, host: str) -> None:
     """Takes up to `WAIT_S`; returns when it is gone, or was none of ours."""
-    if not host or host != here():
-        return
-    tries = round(WAIT_S / POLL_S)
-    for _ in range(tries):
-        if not _is_running(pid):
+    for _ in range(round(WAIT_S / POLL_S)):
+        if _is_ended(pid, host) is not False:
             return
         os.kill(pid, signal.SIGCONT)
         gevent.sleep(POLL_S)
-    if _is_running(pid):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    if _is_ended(pid, host) is False:
+        os.kill(pid, signal.SIGKILL)
 
 
-def _is_running(pid: int) -> bool:
-    """Whether it is a child of ours that has not ended. Whoever started it waits for it later: it is left to be waited for."""
+def has_ended(pid: int, host: str) -> bool:
+    """Whether it was a child of ours and is gone; False where nobody can tell."""
+    return _is_ended(pid, host) is True
+
+
+def _is_ended(pid: int, host: str) -> bool | None:
+    """None of what is no child of ours. Whoever started it waits for it in the end, and it is left for that.
+
+    Subtle: gevent may have waited for it already; then there is none of that number.
+    """
+    if not host or host != here():
+        return None
     try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
-        return False
+        return None if Path(f"/proc/{pid}").exists() else True

@@ -65,7 +65,7 @@ class Conductor:
         self._source = Fixed(manifest.plan, manifest.played) if source is None else source
         self._users = Population(runner, self._source.users, len(plan.lanes(manifest.plan)))
         self.population = self._users.on(workers)
-        self._roster = Roster(workers, time.monotonic)
+        self._roster = Roster(workers, time.monotonic, children.has_ended)
         self._standing = Standing(run, manifest, workers)
         self._standing.beside = self._roster.findings
         self._runner, self._run, self._workers, self._drain_s = runner, run, workers, drain_s

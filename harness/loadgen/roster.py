@@ -38,10 +38,16 @@ class _Member:
 
 
 class Roster:
-    """`workers` are expected; `now_s` is any clock that rises. `members` are those that are there, by their numbers."""
+    """`workers` are expected; `members` are those that are there, by their numbers.
 
-    def __init__(self, workers: int, now_s: Callable[[], float]) -> None:
-        self._workers, self._now_s = workers, now_s
+    now_s      any clock that rises
+    has_ended  whether a process, by its number and where that means something, is known to be gone
+    """
+
+    def __init__(
+        self, workers: int, now_s: Callable[[], float], has_ended: Callable[[int, str], bool] = lambda *_: False
+    ) -> None:
+        self._workers, self._now_s, self._has_ended = workers, now_s, has_ended
         self._numbers: dict[str | None, int] = {}
         self._all: dict[int, _Member] = {}
         self._looked_s = now_s()
@@ -139,7 +145,7 @@ class Roster:
             member = self._all.get(index)
             if member is None or member.bye is not None:
                 continue
-            if member.client not in present:
+            if member.client not in present or self._has_ended(member.pid, member.host):
                 yield index, "ended before its last word"
             elif member.is_ready and now_s - member.heard_s > SILENT_S:
                 yield index, f"has been silent for {SILENT_S:.0f} s"
