@@ -118,7 +118,12 @@ def refuse_others(scenario: str | None, overrides: list[str], *, is_elsewhere: b
 
 def _tell_how_to_go_on(run_dir: Path, scenario: Scenario, ended: Manifest, *, quiet: bool) -> None:
     is_whole = {block.cell for block in ended.plan} <= set(ended.played)
-    if ended.state in ("running", "interrupted", "degraded") and not is_whole and search_of(scenario.load) is None and not quiet:
+    if (
+        ended.state in ("running", "interrupted", "degraded")
+        and not is_whole
+        and search_of(scenario.load) is None
+        and not quiet
+    ):
         print(f"signoff: stopped before its end; go on with `signoff run --resume {run_dir}`", file=sys.stderr)
 
 
