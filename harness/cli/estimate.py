@@ -201,11 +201,13 @@ def _usd(answer: Answer, rates: Rates | None) -> Decimal | None:
 
 
 def _requests(load: Load, block: Block, traced: tuple[Traced, ...], answer: Answer) -> float:
-    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered."""
+    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered, up to what it is to ask."""
     turns = answer.turns
     assert not isinstance(load, EvaluationLoad), "what that takes is `_taken`"
     if isinstance(load, ClosedLoad):
-        return block.concurrency * block.seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
+        at_most = block.concurrency * block.seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
+        wanted = None if block.requests is None else block.requests * (1.0 if turns is None else turns.per_example)
+        return at_most if wanted is None else min(at_most, wanted)
     return sum(1 for _ in schedule.due(load, block, traced)) * (1.0 if turns is None else turns.per_example)
 
 

@@ -18,7 +18,7 @@ from harness.cli.report import show
 from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError, StorageError, worst
 from harness.load import search_of
-from harness.loadgen import preflight, prepare
+from harness.loadgen import plan, preflight, prepare
 from harness.loadgen.exporter import Exporter, RunInfo, address
 from harness.loadgen.port import Port
 from harness.measure.recorder import Totals
@@ -63,6 +63,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     if metrics:
         _check_free(metrics)
     parallel.check(loaded, out, processes)
+    plan.check_hands(loaded.scenario.load, processes)
     _preflight(loaded, keys)
     now = datetime.now(UTC)
     opened = assembly.open_run(loaded, out, now) if resume is None else reopening.reopen(run_dir, loaded, processes, now)

@@ -28,6 +28,7 @@ def validate(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; may be repeated.")
     ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Load-making processes that are to run it.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of scenarios and exit.")] = False,
 ) -> ExitCode:
@@ -37,7 +38,9 @@ def validate(
         return ExitCode.OK
     if scenario is None:
         raise HarnessError("which scenario?", remedy="give a file, a folder or a bundled name")
-    found = _described(scenario_file.load(scenario, overrides or ()))
+    loaded = scenario_file.load(scenario, overrides or ())
+    plan.check_hands(loaded.scenario.load, processes)
+    found = _described(loaded)
     print(_json(found) if as_json else "\n".join(_lines(found)))
     return ExitCode.OK
 

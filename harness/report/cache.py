@@ -3,8 +3,9 @@
 The rule: a prompt repeats where an earlier request of the run at this endpoint, in whichever phase, had its example and nonce.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
+from harness import sessions
 from harness.journal_reader import Attempt
 from harness.records import Finding, Phase
 from harness.report import quota, wording
@@ -27,7 +28,8 @@ def findings(run: Run) -> Iterator[Finding]:
     scenario = run.manifest.scenario
     if scenario.get("prompts", {}).get("nonce") == "attempt" or scenario.get("load", {}).get("prompts") == "trace":
         return
-    found = [said for name, attempts in _by_endpoint(run).items() if (said := _repeated(name, attempts))]
+    aside = {each.start.id for each in run.aside}
+    found = [said for name, attempts in _by_endpoint(run).items() if (said := _repeated(name, attempts, aside))]
     if found:
         yield Finding(
             code="cached_repeats",
@@ -38,14 +40,17 @@ def findings(run: Run) -> Iterator[Finding]:
 
 
 def _by_endpoint(run: Run) -> dict[str, list[Attempt]]:
-    """What was sent, in that order: by cell, and in it by the clock of its own worker, from when that began with the cell."""
-    sent = [each for each in run.attempts if each.start.dispatched_ns is not None]
+    """What was sent, in that order: by cell, and in it by the clock of its own worker, from when that began with the cell.
+
+    What was set aside was asked, too: before what its cell was played again with.
+    """
+    sent = [each for each in (*run.aside, *run.attempts) if each.start.dispatched_ns is not None]
     begun_ns = quota.beginnings(sent, run.manifest.plan, run.marks)
     cells = {block.id: block.cell for block in run.manifest.plan}
 
-    def order(each: Attempt) -> tuple[int, int]:
-        cell = cells[each.start.block]
-        return cell, each.begun_ns - begun_ns[cell, each.worker]
+    def order(each: Attempt) -> tuple[int, int, int]:
+        cell, session = cells[each.start.block], sessions.of_worker(run.manifest.sessions, each.worker)
+        return cell, session, each.begun_ns - begun_ns[cell, each.worker]
 
     found: dict[str, list[Attempt]] = {}
     for each in sorted(sent, key=order):
@@ -53,14 +58,17 @@ def _by_endpoint(run: Run) -> dict[str, list[Attempt]]:
     return found
 
 
-def _repeated(name: str, attempts: Sequence[Attempt]) -> str | None:
-    """In words, how much of what repeats is from the cache, beside what is asked for the first time; None where nothing is."""
+def _repeated(name: str, attempts: Sequence[Attempt], aside: Container[str]) -> str | None:
+    """In words, how much of what repeats is from the cache, beside what is asked for the first time; None where nothing is.
+
+    aside  ids of attempts that were made and do not count
+    """
     asked: set[tuple[str, str | None]] = set()
     again: list[Attempt] = []
     first: list[Attempt] = []
     for each in attempts:
         prompt = (each.start.example, each.start.nonce)
-        if each.start.phase is Phase.MEASURE:
+        if each.start.phase is Phase.MEASURE and each.start.id not in aside:
             (again if prompt in asked else first).append(each)
         asked.add(prompt)
     share = _cached(again)

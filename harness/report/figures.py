@@ -11,7 +11,7 @@ import msgspec
 
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
-from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, SearchFigures, Steady
+from harness.report.circumstances import CalibrationFigures, ClientFigures, Noise, Repeated, SearchFigures, Sessions, Steady
 from harness.report.tries import AnswersTried
 
 SUMMARY_VERSION = 1
@@ -344,7 +344,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     verdict  `VALID`, or `INVALID(...)` with the codes of the findings that say so
     quotas   what the load met of rate limits, in sentences
     covers_s from the first measure window to the end of the last; `variation` says what that cannot show, if anything
-    noise    of a run that asked one endpoint as two
+    noise    of a run that asked one endpoint as two; `sessions` of one that was gone on with
     """
 
     v: int = SUMMARY_VERSION
@@ -368,6 +368,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     covers_s: float
     variation: str | None
     noise: Noise | None
+    sessions: Sessions | None
     findings: tuple[Finding, ...]
     torn_lines: int
 

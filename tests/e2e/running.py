@@ -15,11 +15,15 @@ POLL_S = 0.01
 
 
 class Running:
-    """Started at once, with `folder`/runs as its --out; what it prints goes to files, so that it can never block."""
+    """Started at once, with `folder`/runs as its --out; what it prints goes to files, so that it can never block.
 
-    def __init__(self, scenario: Path, folder: Path, *words: object, **environ: str) -> None:
+    Without a scenario it goes on with a run that is in there, which `words` name.
+    """
+
+    def __init__(self, scenario: Path | None, folder: Path, *words: object, **environ: str) -> None:
         self.out, self._printed, self._said = folder / "runs", folder / "stdout", folder / "stderr"
-        command = [sys.executable, "-m", "harness.cli.app", "run", scenario, "--out", self.out, "--metrics", "", *words]
+        begun = () if scenario is None else (scenario, "--out", self.out)
+        command = [sys.executable, "-m", "harness.cli.app", "run", *begun, "--metrics", "", *words]
         with self._printed.open("wb") as stdout, self._said.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
@@ -85,7 +89,7 @@ Made = TypeVar("Made", bound=Running)
 
 @contextmanager
 def running(
-    scenario: Path,
+    scenario: Path | None,
     folder: Path,
     *words: object,
     made: type[Made] = Running,

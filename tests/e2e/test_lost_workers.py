@@ -86,8 +86,10 @@ def test_the_others_go_on(number: signal.Signals, how: str, missing: int, scenar
         assert [0, 0] == [unended(journal) for journal in others]
         assert {0} == {kept.manifest.plan[each.start.block].cell for each in kept.aside}
         assert {1, 2} == {kept.manifest.plan[each.start.block].cell for each in kept.attempts}
-        levels = json.loads((run.run / results.SUMMARY).read_text())["endpoints"]
-        assert [{"ok"}, {"ok"}] == [set(each["levels"]["6"]["attempts"]["by_kind"]) for each in levels.values()]
+        summary = json.loads((run.run / results.SUMMARY).read_text())
+        by_kind = [set(each["levels"]["6"]["attempts"]["by_kind"]) for each in summary["endpoints"].values()]
+        assert [{"ok"}, {"ok"}] == by_kind
+        assert len(kept.aside) == summary["sessions"]["set_aside"]["attempts"]
 
 
 def test_the_level_is_held_by_who_is_left(scenario: Path, tmp_path: Path) -> None:
