@@ -14,7 +14,7 @@ import msgspec
 from gevent import get_hub
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
-from locust.exception import RPCError
+from locust.exception import RPCError, RPCSendError
 from locust.runners import WorkerRunner
 
 from harness import results
@@ -270,7 +270,7 @@ class Member:
         """False where it could not be sent: Locust makes its connection anew, and whoever must be heard says it again."""
         try:
             messages.say(self._runner, name, message)
-        except RPCError as failed:
+        except (RPCError, RPCSendError) as failed:
             log.error("%s could not be sent: %s", name, failed)  # noqa: TRY400 - the trace is Locust's
             return False
         return True
