@@ -98,8 +98,8 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
         for name, each in answers.items()
     )
     amounts = [each.usd for each in endpoints if each.usd is not None]
-    least_s, search = plan.seconds(blocks), search_of(scenario.load)
-    most_s = least_s + plan.drains(blocks) * scenario.load.drain_s
+    least_s, search = plan.seconds([block for block in blocks if block.requests is None]), search_of(scenario.load)
+    most_s = plan.seconds(blocks) + plan.drains(blocks) * scenario.load.drain_s
     if search is not None:  # it may be over after one step
         most_s = 60 * search.minutes * len(scenario.endpoints)
     if evaluated:

@@ -231,7 +231,7 @@ def trace_s(load: ReplayLoad, traced: Sequence[Traced]) -> float:
     return last_s * len(traced) / (len(traced) - 1) if last_s else 1.0
 
 
-def seconds(plan: tuple[Block, ...]) -> float:
+def seconds(plan: Sequence[Block]) -> float:
     """How long the plan takes at least: drains come on top. Nobody knows it of an evaluation, so there it is 0."""
     return sum(max(block.seconds for block in step) for step in steps(plan))
 
