@@ -71,6 +71,10 @@ class JournalReader:
         own = {worker: journal for worker, journal in self.owners.items() if worker >= self._first_of_last}
         return {worker for worker, journal in own.items() if journal not in self.last_words}
 
+    def is_of_last(self, worker: int) -> bool:
+        """Whether it is of the last session: how one before it ended is known."""
+        return worker >= self._first_of_last
+
     def began(self, worker: int) -> int:
         """How many attempts, as its last line says; 0 without it."""
         word = self.last_words.get(self.owners[worker])
@@ -221,7 +225,8 @@ def _missing(manifest: Manifest, reader: JournalReader, attempts: list[Attempt])
 def _lost(manifest: Manifest, reader: JournalReader, attempts: list[Attempt], aside: list[Attempt]) -> Iterator[Finding]:
     """What each worker has left unsaid: exact, for every attempt has a line before it is sent, and one when it has ended."""
     begun = Counter(each.worker for each in (*attempts, *aside))
-    unended = Counter(each.worker for each in attempts if each.end is None)
+    told_of = (*attempts, *(each for each in aside if reader.is_of_last(each.worker)))
+    unended = Counter(each.worker for each in told_of if each.end is None)
     told: dict[int, str] = {}
     for worker in sorted(reader.owners):
         gone = reader.began(worker) - begun[worker]

@@ -1,7 +1,7 @@
-"""Which attempts of a run its figures are of, where the run was interrupted and gone on with.
+"""Which attempts of a run its figures are of, where the run was interrupted and gone on with, or a worker of it was lost.
 
-The rule: a cell is never spliced from two sessions. The last session that entered it has played it from its beginning and
-counts; what an earlier one began of it is set aside, and stays in what the run cost.
+The rule: a cell is never spliced. The last session that entered it has played it from its beginning and counts; what an earlier
+one began of it is set aside, and so is a cell that was given up. What is set aside stays in what the run cost.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ Mark = tuple[int, BlockMark]
 
 
 class Kept(NamedTuple):
-    """`aside` is in no figure but the cost of the run; a run of one session has none."""
+    """`aside` is in no figure but the cost of the run; a run of one session that lost nobody has none."""
 
     attempts: list[Attempt]
     marks: list[Mark]
@@ -24,10 +24,12 @@ class Kept(NamedTuple):
 
 def kept(manifest: Manifest, attempts: list[Attempt], marks: list[Mark]) -> Kept:
     """In the order in which they come; marks come with the number of their worker."""
-    if not manifest.sessions:
+    given_up = {cell for loss in manifest.losses for cell in loss.cells}
+    if not manifest.sessions and not given_up:
         return Kept(attempts, marks, [])
     entered = {(each.start.block, each.worker) for each in attempts} | {(mark.block, worker) for worker, mark in marks}
-    counts = _that_count(manifest, entered)
+    blocks = {block.id for block in manifest.plan if block.cell in given_up}
+    counts = {(block, worker) for block, worker in _that_count(manifest, entered) if block not in blocks}
     return Kept(
         attempts=[each for each in attempts if (each.start.block, each.worker) in counts],
         marks=[(worker, mark) for worker, mark in marks if (mark.block, worker) in counts],

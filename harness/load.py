@@ -205,6 +205,9 @@ class ClosedLoad(_Load):
     """Each level is a number of users, each with one request in flight: they wait for the endpoint, as few real ones do.
 
     They begin at random moments of the first `start_over_s`, for together they would stay in step; else half of the warm-up.
+
+    requests  a level ends when so many have been made after its warm-up, in each repetition; measure_s is then the longest that
+              it may take. User u of n makes those at u, u + n, ..., so what is asked does not depend on how fast anybody is
     """
 
     is_open: ClassVar[bool] = False
@@ -215,6 +218,7 @@ class ClosedLoad(_Load):
     search: SearchFor | None = None
     levels: tuple[Users, ...] = ()
     start_over_s: Annotated[float, Field(ge=0)] | None = None
+    requests: Whole | None = None
     think_s: Think | None = None
 
     @property
@@ -231,6 +235,11 @@ class ClosedLoad(_Load):
         _check_search(self)
         if self.search is not None and (self.search.begin % 1 or self.search.most % 1):
             raise mistake(f"a search from {self.search.begin:g} to {self.search.most:g} users", "whole numbers of users")
+        if self.search is not None and self.requests is not None:
+            raise mistake("requests of a search", "write `search.requests`: those of a step")
+        if self.requests is not None and self.requests < max(self.levels):
+            what = f"{self.requests} requests at a level of {max(self.levels)} users"
+            raise mistake(what, "give at least as many requests as users, better a hundred times as many")
         return self
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from harness.health import Health
 from harness.last_word import LastWord
+from harness.loss import Loss
 from harness.quota import Quota
 from harness.rates import Rates
 from harness.resolved import Resolved
@@ -23,9 +24,8 @@ SCHEMA_VERSION = 1
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of the records that are written to files: fields at their default are left out. Plain data is in no cycle, and
-    thousands that live for a second need not be walked by the garbage collector, which stops all reading.
-    """
+    """Base of the records that are written to files: fields at their default are left out. Plain data is in no cycle: the
+    garbage collector, which stops all reading, need not walk thousands of them."""
 
 
 class Message(Frozen, frozen=True):
@@ -90,8 +90,7 @@ class WireRequest(Frozen, frozen=True):
 
 class Usage(Frozen, frozen=True):
     """Tokens of one attempt in one shape: `input_tokens` includes cached reads and writes, `output_tokens` reasoning;
-    `total_tokens` is the server's own sum, kept to check it by.
-    """
+    `total_tokens` is the server's own sum, kept to check it by."""
 
     input_tokens: int | None = None
     cached_read_tokens: int | None = None
@@ -152,9 +151,9 @@ class Block(Frozen, frozen=True):
     """One step of the plan: a load on one endpoint for so long (0: till all is asked). Those of one `cell` do not stop between.
 
     concurrency  most requests in flight; in a closed loop always so many
-    rate         arrivals a second in an open loop, on average; None in a closed one
-    speed        of a trace, as a multiple of its own; None where none is replayed
+    rate         arrivals a second in an open loop, on average; `speed` of a trace, as a multiple of its own
     step         blocks of the same step run at once, each with users of its own; None: it runs alone
+    requests     it ends when its users have made so many together; None: when its time is over
     """
 
     id: int
@@ -168,6 +167,7 @@ class Block(Frozen, frozen=True):
     rate: float | None = None
     speed: float | None = None
     step: int | None = None
+    requests: int | None = None
 
     @property
     def words(self) -> str:
@@ -232,9 +232,8 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
 class LateJoin(Frozen, frozen=True, array_like=True):
     """Chunks that were read together in a read that came late: what is known of when they came.
 
-    gap_ns   from the read before to this one; None for the first
+    gap_ns   from the read before to this one; None for the first. `chunks`: how many but the last, whose stamp it is
     wait_ns  how long before the stamp of this read its socket had been found empty: all its chunks came within that time
-    chunks   how many but the last, whose stamp it is
     """
 
     gap_ns: int | None
@@ -368,11 +367,10 @@ Scorer = Callable[[str, Example], Grade]
 class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
-    urls          where each endpoint was called; the scenario has no address for a simulated one
-    trace_sha256  of the trace that a replay follows
-    searches      one for each endpoint where the plan is a search, which grows as it runs
-    played        the cells that were played whole and drained
-    sessions      where the run was interrupted and gone on with: all of them
+    urls      where each endpoint was called; the scenario has no address for a simulated one
+    searches  one for each endpoint where the plan is a search, which grows; `losses`: workers that left before the end
+    played    the cells that were played whole and drained, or given up and planned again
+    sessions  where the run was interrupted and gone on with: all of them
     """
 
     v: int
@@ -395,5 +393,6 @@ class Manifest(Frozen, frozen=True):
     workers: int = 1
     finished_utc: str | None = None
     searches: tuple[Searched, ...] = ()
+    losses: tuple[Loss, ...] = ()
     played: tuple[int, ...] = ()
     sessions: tuple[Session, ...] = ()

@@ -98,8 +98,8 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
         for name, each in answers.items()
     )
     amounts = [each.usd for each in endpoints if each.usd is not None]
-    least_s, search = plan.seconds(blocks), search_of(scenario.load)
-    most_s = least_s + plan.drains(blocks) * scenario.load.drain_s
+    least_s, search = plan.seconds([block for block in blocks if block.requests is None]), search_of(scenario.load)
+    most_s = plan.seconds(blocks) + plan.drains(blocks) * scenario.load.drain_s
     if search is not None:  # it may be over after one step
         most_s = 60 * search.minutes * len(scenario.endpoints)
     if evaluated:
@@ -201,11 +201,13 @@ def _usd(answer: Answer, rates: Rates | None) -> Decimal | None:
 
 
 def _requests(load: Load, block: Block, traced: tuple[Traced, ...], answer: Answer) -> float:
-    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered."""
+    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered, up to what it is to ask."""
     turns = answer.turns
     assert not isinstance(load, EvaluationLoad), "what that takes is `_taken`"
     if isinstance(load, ClosedLoad):
-        return block.concurrency * block.seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
+        at_most = block.concurrency * block.seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
+        wanted = None if block.requests is None else block.requests * (1.0 if turns is None else turns.per_example)
+        return at_most if wanted is None else min(at_most, wanted)
     return sum(1 for _ in schedule.due(load, block, traced)) * (1.0 if turns is None else turns.per_example)
 
 

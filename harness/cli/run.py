@@ -18,7 +18,7 @@ from harness.cli.report import show
 from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError, StorageError, worst
 from harness.load import search_of
-from harness.loadgen import preflight, prepare
+from harness.loadgen import plan, preflight, prepare
 from harness.loadgen.exporter import Exporter, RunInfo, address
 from harness.loadgen.port import Port
 from harness.measure.recorder import Totals
@@ -63,13 +63,14 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     if metrics:
         _check_free(metrics)
     parallel.check(loaded, out, processes)
+    plan.check_hands(loaded.scenario.load, processes)
     _preflight(loaded, keys)
     now = datetime.now(UTC)
     opened = assembly.open_run(loaded, out, now) if resume is None else reopening.reopen(run_dir, loaded, processes, now)
     code = ExitCode.OK
     try:
         manifest = results.read_manifest(opened.run)
-        if manifest.state != "complete":
+        if manifest.state == "planned":
             code = load(opened.run, loaded.scenario, manifest, processes, metrics, quiet=quiet)
     finally:
         opened.close()
@@ -117,7 +118,13 @@ def refuse_others(scenario: str | None, overrides: list[str], *, is_elsewhere: b
 
 
 def _tell_how_to_go_on(run_dir: Path, scenario: Scenario, ended: Manifest, *, quiet: bool) -> None:
-    if ended.state in ("running", "interrupted", "degraded") and search_of(scenario.load) is None and not quiet:
+    is_whole = {block.cell for block in ended.plan} <= set(ended.played)
+    if (
+        ended.state in ("running", "interrupted", "degraded")
+        and not is_whole
+        and search_of(scenario.load) is None
+        and not quiet
+    ):
         print(f"signoff: stopped before its end; go on with `signoff run --resume {run_dir}`", file=sys.stderr)
 
 

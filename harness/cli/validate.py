@@ -11,7 +11,7 @@ import typer
 
 from harness import assembly, scenario_file
 from harness.errors import ExitCode, HarnessError
-from harness.load import EvaluationLoad, search_of
+from harness.load import ClosedLoad, EvaluationLoad, search_of
 from harness.loadgen import plan, prepare, tls
 from harness.measure import slo
 from harness.records import Call
@@ -28,6 +28,7 @@ def validate(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; may be repeated.")
     ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Load-making processes that are to run it.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of scenarios and exit.")] = False,
 ) -> ExitCode:
@@ -37,7 +38,9 @@ def validate(
         return ExitCode.OK
     if scenario is None:
         raise HarnessError("which scenario?", remedy="give a file, a folder or a bundled name")
-    found = _described(scenario_file.load(scenario, overrides or ()))
+    loaded = scenario_file.load(scenario, overrides or ())
+    plan.check_hands(loaded.scenario.load, processes)
+    found = _described(loaded)
     print(_json(found) if as_json else "\n".join(_lines(found)))
     return ExitCode.OK
 
@@ -65,10 +68,11 @@ def _described(loaded: Loaded) -> dict[str, Any]:
             "unit": scenario.load.unit,
             "repetitions": scenario.load.repetitions,
             "cells": cells,
-            "min_s": plan.seconds(blocks),
+            "min_s": plan.seconds([block for block in blocks if block.requests is None]),
             "max_s": plan.seconds(blocks) + cells * scenario.load.drain_s,
             "search": _search(scenario),
             **_evaluation(scenario, len(examples)),
+            **_requests(scenario),
         },
         "scorer": scenario.grading.scorer if scenario.grading else None,
         "slo": list(scenario.slo),
@@ -98,6 +102,12 @@ def _evaluation(scenario: Scenario, examples: int) -> dict[str, Any]:
     if not isinstance(load, EvaluationLoad):
         return {}
     return {"evaluation": {"examples": examples, "attempts_most": load.attempts_most}}
+
+
+def _requests(scenario: Scenario) -> dict[str, Any]:
+    """Of levels that end by them; nothing of those that end by time."""
+    wanted = scenario.load.requests if isinstance(scenario.load, ClosedLoad) else None
+    return {} if wanted is None else {"requests": wanted}
 
 
 def _check_tls(name: str, endpoint: Endpoint, folder: Path) -> None:
@@ -173,6 +183,8 @@ def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
         return f"evaluation: {asked}, {planned['design']}, {again}; `signoff estimate` says how long"
     levels = f"{len(planned['levels'])} levels ({', '.join(f'{level:g}' for level in planned['levels'])} {planned['unit']})"
     cells = f"{planned['cells']} cells = {endpoints} endpoints x {levels} x {planned['repetitions']} repetitions"
+    if "requests" in planned:
+        cells += f", each until {planned['requests']:,} requests are made"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"
 
 

@@ -15,8 +15,9 @@ from harness.results import Run
 
 def finished(run: Run) -> tuple[int, ...]:
     """The cells of `Manifest.played` of which nothing is missing: whoever entered one of their blocks has left it, and every
-    attempt has its end.
+    attempt has its end. One that was given up is planned again as another cell.
     """
+    given_up = {cell for loss in run.manifest.losses for cell in loss.cells}
     cells = {block.id: block.cell for block in run.manifest.plan}
     inside: dict[str, set[tuple[int, int]]] = {"open": set(), "close": set()}
     for worker, mark in run.marks:
@@ -24,7 +25,7 @@ def finished(run: Run) -> tuple[int, ...]:
     lost = {cells[each.start.block] for each in run.attempts if each.end is None}
     cut = {cells[block] for block, _ in inside["open"] ^ inside["close"]}
     never = {cells[block] for block in cells.keys() - {block for block, _ in inside["open"]}}
-    return tuple(cell for cell in run.manifest.played if cell not in lost | cut | never)
+    return tuple(cell for cell in run.manifest.played if cell in given_up or cell not in lost | cut | never)
 
 
 def left(manifest: Manifest) -> list[Block]:

@@ -102,6 +102,11 @@ def starts_ns(load: ClosedLoad, plan: Sequence[Block], block: Block, users: int,
     return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
 
 
+def numbers(block: Block, user: int) -> Iterator[int] | None:
+    """Which requests of a closed block that ends by their number this user makes: the same whoever it shares a worker with."""
+    return None if block.requests is None else iter(range(user, block.requests, block.concurrency))
+
+
 def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()) -> Iterator[float]:
     """When the requests of an open block are meant to be sent, in seconds from its beginning: the same at every worker.
 

@@ -24,8 +24,8 @@ _ENDED = {
 
 
 def figures(run: Run, frame: pd.DataFrame, rates: Mapping[str, Rates | None]) -> Sessions | None:
-    """None of a run that was made at one go. `frame` as `join.frame` gives it."""
-    if not run.manifest.sessions:
+    """None of a run that was made at one go and lost nothing. `frame` as `join.frame` gives it."""
+    if not run.manifest.sessions and not run.aside:
         return None
     aside = _aside(run, rates)
     return Sessions(
@@ -47,12 +47,13 @@ def figures(run: Run, frame: pd.DataFrame, rates: Mapping[str, Rates | None]) ->
 
 
 def sentences(summary: Summary) -> Iterator[str]:
-    """Nothing of a run that was made at one go."""
+    """Nothing of a run that was made at one go and lost nothing."""
     told = summary.sessions
     if told is None:
         return
     count = len(told.sessions)
-    yield f"Made in {count} session{'s' if count > 1 else ''}: {'; '.join(_session(each) for each in told.sessions)}."
+    if count:
+        yield f"Made in {count} session{'s' if count > 1 else ''}: {'; '.join(_session(each) for each in told.sessions)}."
     aside = told.set_aside
     if aside.attempts:
         kinds = ", ".join(f"{kind} {wording.count(count)}" for kind, count in aside.by_kind.items())

@@ -25,6 +25,7 @@ LAYERS = {  # files that stand beside the layers and belong to one of them
     "rates": "records",
     "health": "records",
     "last_word": "records",
+    "loss": "records",
     "resolved": "records",
     "sessions": "records",
     "quota": "records",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 START_S = 40.0
 POLL_S = 0.01
@@ -83,10 +84,19 @@ class Running:
             time.sleep(POLL_S)
 
 
+Made = TypeVar("Made", bound=Running)
+
+
 @contextmanager
-def running(scenario: Path | None, folder: Path, *words: object, **environ: str) -> Iterator[Running]:
+def running(
+    scenario: Path | None,
+    folder: Path,
+    *words: object,
+    made: type[Made] = Running,
+    **environ: str,  # type: ignore[assignment]
+) -> Iterator[Made]:
     """A run of which nothing is left afterwards, whatever the test found."""
-    run = Running(scenario, folder, *words, **environ)
+    run = made(scenario, folder, *words, **environ)
     try:
         yield run
     finally:
