@@ -113,10 +113,10 @@ def _ended(run: Run) -> tuple[Session, ...]:
         return manifest.sessions[:-1]
     begun = manifest.sessions or (Session(0, manifest.created_utc, manifest.plan[0].id, manifest.workers),)
     first = sessions.first_worker(begun, number)
-    entered = any(worker >= first for worker, _ in run.marks)
+    had_users = manifest.state == "running" or any(worker >= first for worker, _ in run.marks)
     ended = msgspec.structs.replace(
         begun[-1],
-        workers=manifest.workers if entered else len(journals),
+        workers=manifest.workers if had_users else len(journals),
         state=manifest.state,
         seconds=round(resuming.seconds(run, first), 3),
         why=tuple(f"{finding.code}: {finding.what}" for finding in manifest.findings),

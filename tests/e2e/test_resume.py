@@ -60,14 +60,14 @@ def unbroken(scenario: Path, signoff: Callable[..., Done], tmp_path_factory: pyt
     return results.read_run((out / "latest").resolve())
 
 
-def journal(run: Running, number: int = 0) -> str:
-    file = run.out / "latest" / sessions.file_name("journal", number, 0)
-    return file.read_text() if file.exists() else ""
+def journals(run: Running, number: int = 0) -> list[str]:
+    folder = run.out / "latest"
+    return [each.read_text() for each in sessions.journals(folder, number)] if folder.exists() else []
 
 
 def kill(run: Running, block: int, number: int = 0) -> Path:
     """SIGKILL of everything, as soon as an answer of this block has ended."""
-    run.until(lambda: is_under_way(journal(run, number), block))
+    run.until(lambda: is_under_way(run, block, number))
     family = run.family
     for pid in {run.process.pid, *family}:
         with suppress(ProcessLookupError):
@@ -77,8 +77,9 @@ def kill(run: Running, block: int, number: int = 0) -> Path:
     return run.run
 
 
-def is_under_way(lines: str, block: int) -> bool:
-    return '"t":"end"' in lines.partition(f'"block":{block},"edge":"open"')[2]
+def is_under_way(run: Running, block: int, number: int = 0) -> bool:
+    opened = f'"block":{block},"edge":"open"'
+    return any('"t":"end"' in lines.partition(opened)[2] for lines in journals(run, number))
 
 
 def cells(run: Run) -> dict[int, int]:
@@ -148,7 +149,7 @@ def test_killed_and_gone_on_with(
     told = summary_of(run)["sessions"]
     assert (len(run.aside), 2) == (told["set_aside"]["attempts"], len(told["sessions"]))
     assert ["running", "complete"] == [each["state"] for each in told["sessions"]]
-    paid = sum(each.end is not None for each in (*run.attempts, *run.aside))
+    paid = sum(each.end is not None and each.end.kind == "ok" for each in (*run.attempts, *run.aside))
     assert paid == round(100 * float(told["usd"]))
     said = " ".join(done.out.split())
     assert "Made in 2 sessions" in said
@@ -182,7 +183,7 @@ def test_reports_and_grades_of_both_sessions(
 def test_ctrl_c_and_gone_on_with(scenario: Path, unbroken: Run, go_on: Callable[..., Done], tmp_path: Path) -> None:
     """Ctrl-C leaves a block that was closed early: exit 130, how to go on is told, and the block is played again."""
     with running(scenario, tmp_path) as stopped:
-        stopped.until(lambda: is_under_way(journal(stopped), 3))
+        stopped.until(lambda: is_under_way(stopped, 3))
         stopped.send()
         assert 130 == stopped.end(limit_s=20), stopped.err
         path = stopped.run
@@ -225,6 +226,22 @@ def test_several_load_processes(scenario: Path, go_on: Callable[..., Done], tmp_
     assert {0: {0}, 1: {1}, 2: {1}} == session_of(run)
     assert {0, 1, 2, 3} == {each.worker for each in run.attempts}
     assert 24 == len(run.marks)
+
+
+def test_a_run_that_lost_a_worker_before(scenario: Path, go_on: Callable[..., Done], tmp_path: Path) -> None:
+    """What was given up for it is not played again but by the cell that stands for it, and the loss still counts against it."""
+    with running(scenario, tmp_path, "--processes", 2) as killed:
+        killed.until(lambda: is_under_way(killed, 1))
+        os.kill(killed.workers[0], signal.SIGKILL)
+        path = kill(killed, 4)
+    done = go_on(path)
+    assert 4 == done.code, done.err
+    run = results.read_run(path)
+    assert {0: set(), 1: {0}, 2: {1}, 3: {1}} == session_of(run)
+    assert ["worker_lost"] == [finding.code for finding in run.findings if finding.invalid]
+    assert "degraded" == run.manifest.state
+    again = go_on(path)
+    assert (2, True) == (again.code, "every block of this run was played" in again.err)
 
 
 def test_arrivals_of_an_open_loop(
@@ -363,7 +380,7 @@ def test_what_may_not_stand_beside_it(
 def test_a_run_that_is_going_on(scenario: Path, here: Callable[..., Done], tmp_path: Path) -> None:
     """Refused, and not disturbed: it comes to its end."""
     with running(scenario, tmp_path) as run:
-        run.until(lambda: is_under_way(journal(run), 1))
+        run.until(lambda: is_under_way(run, 1))
         done = here("run", "--resume", run.run, "--metrics", "", cwd=tmp_path)
         assert (2, True) == (done.code, "this run is going on" in done.err)
         assert 0 == run.end(limit_s=60), run.err
