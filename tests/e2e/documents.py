@@ -22,6 +22,8 @@ RUN_FILES += (
     "truth.jsonl",
     "simulator.json",
     "locust.log",
+    "locust-1.log",
+    "journal-1-000.jsonl",
     "calibration.json",
     "campaign.json",
     "campaign.html",
