@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,19 @@ def test_two_are_lost_one_after_the_other(scenario: Path, tmp_path: Path) -> Non
         assert [*PLANNED, ("first", 2), ("second", 3)] == cells(run)
         assert {(0,), (1,)} == {loss.cells for loss in kept.manifest.losses}
         assert {2, 3} == {kept.manifest.plan[each.start.block].cell for each in kept.attempts}
+
+
+def test_the_master_is_lost(scenario: Path, tmp_path: Path, signoff: Callable) -> None:
+    """Two processes stop by themselves and write the end of all they began; one that stands still is not left behind."""
+    with running(scenario, tmp_path, "--processes", 3) as run:
+        run.until_journal_says('"t":"end"', times=4)
+        stopped = run.workers[1]
+        os.kill(stopped, signal.SIGSTOP)
+        os.kill(os.getpgid(stopped), signal.SIGKILL)
+        assert 4 == run.end(limit_s=20), run.err
+        run.until_nobody_is_left(0)
+    written = journals(run)
+    assert 2 == unended(written.pop(stopped))
+    assert [0, 0] == [unended(journal) for journal in written.values()]
+    assert 4 == signoff("report", run.run).code
+    assert ["attempts_lost", "not_finished"] == sorted(finding.code for finding in results.read_run(run.run).findings)
