@@ -183,7 +183,7 @@ def doubts(manifest: Manifest, reader: JournalReader, attempts: list[Attempt], a
     if not _is_over(manifest):
         yield Finding(
             code="not_finished",
-            what="the run was not started" if manifest.state == "planned" else "the run has not come to its end",
+            what="the run was not started" if _is_unbegun(manifest) else "the run has not come to its end",
             why="what is there is a part of the plan, and nobody checked that it is whole",
             remedy="wait for the run that is still going on; where the load process was killed: `signoff run --resume RUN`",
             invalid=True,
@@ -245,6 +245,10 @@ def _lost(manifest: Manifest, reader: JournalReader, attempts: list[Attempt], as
             remedy="an untouched copy of the journal has what was cut off later; what was never written is lost: run again",
             invalid=not _is_explained(manifest, reader, told),
         )
+
+
+def _is_unbegun(manifest: Manifest) -> bool:
+    return manifest.state == "planned" and not manifest.sessions
 
 
 def _is_over(manifest: Manifest) -> bool:

@@ -6,6 +6,7 @@ then, so that two sessions would measure two things, is refused.
 
 import dataclasses
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -20,7 +21,7 @@ from harness.load import search_of
 from harness.loadgen import prepare, resuming
 from harness.loadgen.guard import Guard
 from harness.measure.recorder import Totals
-from harness.records import Manifest
+from harness.records import Finding, Manifest
 from harness.results import Run
 from harness.scenario import Scenario
 from harness.scenario_file import Loaded
@@ -52,12 +53,12 @@ def loaded(run: Path) -> Loaded:
 def reopen(run: Path, scenario: Loaded, processes: int, now: datetime) -> Opened:
     """Set aside what was begun in vain, start the simulator again, and write down that another session is planned.
 
-    A run of which nothing but its last word is missing is complete by this alone.
+    A run of which nothing but its last word is missing is over by this alone.
     """
     lock = claim.claim_resuming(run)
     try:
         manifest = _gone_on_with(results.read_run(run), processes, now)
-        simulator = None if manifest.state == "complete" else _simulator(scenario, run)
+        simulator = _simulator(scenario, run) if manifest.state == "planned" else None
     except BaseException:
         os.close(lock)
         raise
@@ -77,12 +78,17 @@ def _simulator(scenario: Loaded, run: Path) -> Simulator | None:
 
 
 def _gone_on_with(run: Run, processes: int, now: datetime) -> Manifest:
-    """What was found against the run as it was interrupted is history from now on."""
+    """Planned, or over where nothing is left but to say so. What ended the run early is history from now on."""
     earlier = _ended(run)
-    done = msgspec.structs.replace(run.manifest, sessions=earlier, findings=(), played=resuming.finished(run))
+    _check_journals(run.path, earlier)
+    stays = _of_what_counts(run.manifest)
+    done = msgspec.structs.replace(run.manifest, sessions=earlier, findings=stays, played=resuming.finished(run))
     left = resuming.left(done)
+    if not left and done.state not in ("running", "interrupted"):
+        remedy = f"what stands against it is in its report: `signoff report {run.path}`; or {NEW}"
+        _refuse(run.path, "every block of this run was played: nothing is left to measure", remedy)
     if not left:
-        return msgspec.structs.replace(done, state="complete", finished_utc=_text(now))
+        return msgspec.structs.replace(done, state="degraded" if stays else "complete", finished_utc=_text(now))
     if not earlier:
         return done  # it was planned and never begun
     if done.played and processes != done.workers:
@@ -90,6 +96,12 @@ def _gone_on_with(run: Run, processes: int, now: datetime) -> Manifest:
     _check_budget(dataclasses.replace(run, manifest=done))
     new = Session(earlier[-1].number + 1, _text(now), left[0].id, processes)
     return msgspec.structs.replace(done, state="planned", finished_utc=None, sessions=(*earlier, new), workers=processes)
+
+
+def _of_what_counts(manifest: Manifest) -> tuple[Finding, ...]:
+    """Findings that speak of cells which count: where a worker was lost and the others played on, these were fewer."""
+    lost = tuple(finding for finding in manifest.findings if finding.code == "worker_lost")
+    return lost if len(lost) < manifest.workers else ()
 
 
 def _ended(run: Run) -> tuple[Session, ...]:
@@ -110,6 +122,17 @@ def _ended(run: Run) -> tuple[Session, ...]:
         why=tuple(f"{finding.code}: {finding.what}" for finding in manifest.findings),
     )
     return (*begun[:-1], ended)
+
+
+def _check_journals(run: Path, earlier: Iterable[Session]) -> None:
+    """Without one of them nobody knows what was finished."""
+    for each in earlier:
+        here = len(sessions.journals(run, each.number))
+        if here < each.workers:
+            what = f"{here} of {each.workers} journals of session {each.number + 1} are here"
+            _refuse(
+                run, what, f"copy {sessions.file_name('journal', each.number, 0)} and its like from every host into this folder"
+            )
 
 
 def _check_budget(run: Run) -> None:

@@ -70,7 +70,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     code = ExitCode.OK
     try:
         manifest = results.read_manifest(opened.run)
-        if manifest.state != "complete":
+        if manifest.state == "planned":
             code = load(opened.run, loaded.scenario, manifest, processes, metrics, quiet=quiet)
     finally:
         opened.close()

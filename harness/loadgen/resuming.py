@@ -6,7 +6,6 @@ from its beginning.
 
 from collections import defaultdict
 
-from harness import sessions
 from harness.loadgen import plan
 from harness.loadgen.guard import Used
 from harness.measure.recorder import Recorder, Totals
@@ -15,17 +14,18 @@ from harness.results import Run
 
 
 def finished(run: Run) -> tuple[int, ...]:
-    """The cells of `Manifest.played` of which nothing is missing: each load process of their session has closed each of their
-    blocks, and every attempt has its end.
+    """The cells of `Manifest.played` of which nothing is missing: whoever entered one of their blocks has left it, and every
+    attempt has its end. One that was given up is planned again as another cell.
     """
+    given_up = {cell for loss in run.manifest.losses for cell in loss.cells}
     cells = {block.id: block.cell for block in run.manifest.plan}
-    closed: dict[int, set[int]] = defaultdict(set)
+    inside: dict[str, set[tuple[int, int]]] = {"open": set(), "close": set()}
     for worker, mark in run.marks:
-        if mark.edge == "close":
-            closed[mark.block].add(worker)
+        inside[mark.edge].add((mark.block, worker))
     lost = {cells[each.start.block] for each in run.attempts if each.end is None}
-    cut = {block.cell for block in run.manifest.plan if not _is_closed(run.manifest, closed[block.id])}
-    return tuple(cell for cell in run.manifest.played if cell not in lost | cut)
+    cut = {cells[block] for block, _ in inside["open"] ^ inside["close"]}
+    never = {cells[block] for block in cells.keys() - {block for block, _ in inside["open"]}}
+    return tuple(cell for cell in run.manifest.played if cell in given_up or cell not in lost | cut | never)
 
 
 def left(manifest: Manifest) -> list[Block]:
@@ -49,14 +49,3 @@ def seconds(run: Run, first_worker: int) -> float:
     for worker, sample in run.health:
         stamps_ns[worker] += [sample.at_ns - sample.interval_ns, sample.at_ns]
     return max((max(of) - min(of) for worker, of in stamps_ns.items() if worker >= first_worker), default=0) / 1e9
-
-
-def _is_closed(manifest: Manifest, closers: set[int]) -> bool:
-    if not closers:
-        return False
-    if not manifest.sessions:
-        return closers == set(range(manifest.workers))
-    number = sessions.of_worker(manifest.sessions, min(closers))
-    first = sessions.first_worker(manifest.sessions, number)
-    count = next(each.workers for each in manifest.sessions if each.number == number)
-    return closers == set(range(first, first + count))

@@ -27,7 +27,7 @@ class Standing:
         self._run, self._manifest = run, msgspec.structs.replace(manifest, workers=workers)
         self._before = manifest.losses  # of earlier sessions
         self.beside: Callable[[], list[Finding]] = list
-        self._findings: list[Finding] = []
+        self._findings = list(manifest.findings)  # of earlier sessions, where they are of what counts
         self._codes: set[ExitCode] = set()
 
     @property

@@ -259,13 +259,14 @@ def test_an_evaluation(scenario: Path, go_on: Callable[..., Done], tmp_path: Pat
 
 def test_the_budget_goes_on(scenario: Path, go_on: Callable[..., Done], tmp_path: Path) -> None:
     """What two cells left of it is less than the third one costs, and the whole is more."""
-    with running(scenario, tmp_path, "--set", "budget.usd=1") as killed:
+    settings = "budget.usd=2.5", "load.levels=[3]", "load.repetitions=3", "load.measure_s=3"  # a cell is some 110 requests
+    with running(scenario, tmp_path, *(word for each in settings for word in ("--set", each))) as killed:
         path = kill(killed, 4)
     done = go_on(path)
     assert 5 == done.code, done.err
     run = results.read_run(path)
     assert "stopped_by_guard" == run.manifest.state
-    assert sum("." in each.start.id for each in run.attempts) < 100 <= len(run.attempts) + len(run.aside)
+    assert sum("." in each.start.id for each in run.attempts) < 250 <= len(run.attempts) + len(run.aside)
     again = go_on(path)
     assert 2 == again.code
     assert "the budget of this run is used up" in again.err
@@ -324,8 +325,9 @@ def other_examples(run: Path) -> None:
         (lambda run: change(run, scenario__load__seed=2), "the scenario is not the one that the run was begun with"),
         (other_examples, "the data set has changed since the run"),
         (search, "this run is a search"),
+        (lambda run: (run / "journal-000.jsonl").unlink(), "0 of 1 journals of session 1 are here"),
     ],
-    ids=["complete", "version", "scenario", "data set", "search"],
+    ids=["complete", "version", "scenario", "data set", "search", "journal"],
 )
 def test_what_is_refused(spoil: Callable[[Path], None], words: str, copied: Path, here: Callable[..., Done]) -> None:
     """Exit 2, the reason and what to do instead; the run directory stays as it was."""
@@ -334,7 +336,7 @@ def test_what_is_refused(spoil: Callable[[Path], None], words: str, copied: Path
     done = here("run", "--resume", copied, "--metrics", "", cwd=copied.parent)
     assert 2 == done.code, done.err
     assert words in " ".join(done.err.split())
-    assert any(remedy in done.err for remedy in ("signoff run SCENARIO", "bring it back"))
+    assert any(remedy in done.err for remedy in ("signoff run SCENARIO", "bring it back", "copy journal-000.jsonl"))
     assert before == (copied / results.MANIFEST).read_bytes()
 
 
