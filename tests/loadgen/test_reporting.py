@@ -61,7 +61,8 @@ SCENE = """
     before = len(way.reports())
     gevent.sleep(0.6)
     print("waits", not any(each.dead for each in users), len(way.reports()) - before < 30)
-    until(lambda: [way.say(messages.NOTED, messages.Noted(each.number)) for each in way.reports()] and all(each.dead for each in users))
+    def noted(): return [way.say(messages.NOTED, messages.Noted(each.number)) for each in way.reports()]
+    until(lambda: noted() and all(each.dead for each in users))
     print("goes on", worker.ceiling.most > worker.sent)
     opened.close()
 """
