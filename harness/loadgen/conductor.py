@@ -276,6 +276,7 @@ class Conductor:
 
     def _send_away(self, index: int) -> None:
         """It may be there still, and make load that nobody asks for."""
+        self.health.pop(index, None)
         client = self._roster.client(index)
         if client is not None:
             self._users.dismiss(client)

@@ -57,7 +57,7 @@ class Member:
         self._members: tuple[int, ...] | None = None
         self._reporting = BoundedSemaphore()
         self._unsaid: deque[messages.Interval] = deque()
-        self._reports = 0
+        self._reports, self._asked_at = 0, 0.0
         self._noted, self._bye_heard = Event(), Event()
         self._is_leaving = False
         messages.listen(runner, messages.SETUP, messages.Setup, self._obey(self._setup))
@@ -159,13 +159,18 @@ class Member:
         self._noted.set()
 
     def _wait_for_room(self) -> None:
-        """A report, and that the master has noted it: so much may have been begun unheard, and no more."""
+        """A report, and that the master has noted it: so much may have been begun unheard, and no more.
+
+        Subtle: many users wait here, and one report is enough for all; what is noted may be an older one, which gives no room.
+        """
+        worker = self._at_work
         with self._reporting:
-            worker = self._at_work
-            if worker.sent >= worker.ceiling.most:
-                self._noted.clear()
+            if worker.sent >= worker.ceiling.most and time.monotonic() - self._asked_at > NOTED_S:
+                self._asked_at = time.monotonic()
                 self._say_interval(worker)
-        self._noted.wait(NOTED_S)
+        if worker.sent >= worker.ceiling.most:
+            self._noted.clear()
+            self._noted.wait(NOTED_S)
 
     def _watch_master(self) -> None:
         """Load without a master is load that nobody stops: Locust's own time-out is a minute, ours three seconds.

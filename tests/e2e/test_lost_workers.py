@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +150,37 @@ def test_two_are_lost_one_after_the_other(scenario: Path, tmp_path: Path) -> Non
         assert [*PLANNED, ("first", 2), ("second", 3)] == cells(run)
         assert {(0,), (1,)} == {loss.cells for loss in kept.manifest.losses}
         assert {2, 3} == {kept.manifest.plan[each.start.block].cell for each in kept.attempts}
+
+
+def test_the_master_is_lost(scenario: Path, tmp_path: Path, signoff: Callable) -> None:
+    """Two processes stop by themselves and write the end of all they began; one that stands still is not left behind."""
+    with running(scenario, tmp_path, "--processes", 3) as run:
+        run.until_journal_says('"t":"end"', times=4)
+        stopped = run.workers[1]
+        os.kill(stopped, signal.SIGSTOP)
+        os.kill(os.getpgid(stopped), signal.SIGKILL)
+        assert 4 == run.end(limit_s=20), run.err
+        run.until_nobody_is_left(0)
+    written = journals(run)
+    assert 2 == unended(written.pop(stopped))
+    assert [0, 0] == [unended(journal) for journal in written.values()]
+    assert 4 == signoff("report", run.run).code
+    assert ["attempts_lost", "not_finished"] == sorted(finding.code for finding in results.read_run(run.run).findings)
+
+
+OPEN = "{kind: open, levels: [40], users: 60, warmup_s: 0.5, measure_s: 2, drain_s: 10, arrivals: {process: constant}}"
+ONCE = "{kind: evaluation, users: 6, design: sequential}"
+
+
+@pytest.mark.parametrize(("load", "of_a_cell"), [pytest.param(OPEN, 100, id="open"), pytest.param(ONCE, 20, id="evaluation")])
+def test_whoever_is_left_sends_all_there_is(load: str, of_a_cell: int, scenario: Path, tmp_path: Path) -> None:
+    """Each arrival of a schedule, or each example, once in the cell that was played and once in the one that was repeated."""
+    with running(scenario, tmp_path, "--processes", 3, "--set", f"load={load}", "--set", "load.design=sequential") as run:
+        run.until_journal_says('"t":"end"', times=1)
+        os.kill(run.workers[2], signal.SIGKILL)
+        assert 4 == run.end(limit_s=40), run.err
+        run.until_nobody_is_left(0)
+    kept = results.read_run(run.run)
+    assert [*PLANNED, ("first", 2)] == cells(run)
+    sent = Counter((kept.manifest.plan[each.start.block].cell, each.end and each.end.kind) for each in kept.attempts)
+    assert {(1, "ok"): of_a_cell, (2, "ok"): of_a_cell} == sent
