@@ -147,6 +147,7 @@ def test_success_is_by_answer_and_cost_by_attempt(limited: tuple[Run, dict[str, 
     assert 'id="evaluation"' in (run.path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_declared_limits_and_retries_work_together(evaluate: Evaluate) -> None:
     """A quota that is kept needs no retry; one that is declared too high freezes the bucket, and all is answered too."""
     kept, _, _ = evaluate("kept", QUOTA, "endpoints.one.limits={requests_per_minute: 850, burst_s: 0.1}")
@@ -190,6 +191,7 @@ def test_two_workers_ask_what_one_would(evaluate: Evaluate) -> None:
     assert (2 * EXAMPLES, 2 * EXAMPLES) == (level["tried"]["examples"], level["tried"]["answers"])
 
 
+@pytest.mark.slow
 def test_more_workers_than_users_ask_everything(evaluate: Evaluate) -> None:
     """One user at two workers: one of them has nothing to do, and says so."""
     run, _, _ = evaluate("lonely", "load.users=1", "prompts.sample={n: 10}", words=("--processes", 2))
@@ -232,6 +234,7 @@ def carried(run: Run) -> dict[tuple[str, int | None], int | None]:
     return {turn: end and end.usage and end.usage.input_tokens for turn, end in ends.items()}
 
 
+@pytest.mark.slow
 def test_several_evaluations_are_one_campaign(evaluate: Evaluate, signoff: Callable[..., Done], tmp_path: Path) -> None:
     """Success over runs, by answer."""
     runs = [evaluate(f"again_{n}")[0].path for n in range(2)]

@@ -152,6 +152,7 @@ def test_the_master_has_what_the_far_worker_kept(net: Network, signoff: Callable
     assert attempts["offered"] == attempts["attempted"] == attempts["by_kind"]["ok"] > 8
 
 
+@pytest.mark.slow
 def test_what_a_cut_network_kept_back_is_said_and_brought(net: Network) -> None:
     """The far worker stops and keeps its journal; the master goes on, says what it has not, and `--collect` makes it whole."""
     made = Far(net, LEVELS % 30)

@@ -57,7 +57,7 @@ def cells(run: Running) -> list[tuple[str, int]]:
     ("number", "how", "missing"),
     [
         pytest.param(signal.SIGKILL, "ended before its last word", 2, id="killed"),
-        pytest.param(signal.SIGSTOP, "has been silent for 4 s", 0, id="stopped"),
+        pytest.param(signal.SIGSTOP, "has been silent for 4 s", 0, id="stopped", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "was told to end (SIGTERM)", 0, id="evicted"),
     ],
 )
@@ -94,6 +94,7 @@ def test_the_others_go_on(number: signal.Signals, how: str, missing: int, scenar
         assert len(kept.aside) == summary["sessions"]["set_aside"]["attempts"]
 
 
+@pytest.mark.slow
 def test_the_level_is_held_by_who_is_left(scenario: Path, tmp_path: Path) -> None:
     """Six users again, three at each of two processes: the same calls as six would have made at three."""
     with running(scenario, tmp_path, "--processes", 3) as run:
@@ -107,6 +108,7 @@ def test_the_level_is_held_by_who_is_left(scenario: Path, tmp_path: Path) -> Non
     assert [3] * 4 == opened  # of warm-up and measure block at both
 
 
+@pytest.mark.slow
 def test_a_process_that_stands_still_for_two_seconds_is_not_lost(scenario: Path, tmp_path: Path) -> None:
     """What that did to the figures is for the report to say."""
     with running(scenario, tmp_path, "--processes", 3, "--set", "load.measure_s=3") as run:
@@ -137,6 +139,7 @@ def test_the_last_one_is_lost(scenario: Path, tmp_path: Path) -> None:
         assert 6 == level["attempts"]["by_kind"]["lost_worker"]
 
 
+@pytest.mark.slow
 def test_two_are_lost_one_after_the_other(scenario: Path, tmp_path: Path) -> None:
     """The second one in the next cell: both cells come again, on the one that is left."""
     with running(scenario, tmp_path, "--processes", 3) as run:
@@ -172,7 +175,9 @@ OPEN = "{kind: open, levels: [40], users: 60, warmup_s: 0.5, measure_s: 2, drain
 ONCE = "{kind: evaluation, users: 6, design: sequential}"
 
 
-@pytest.mark.parametrize(("load", "of_a_cell"), [pytest.param(OPEN, 100, id="open"), pytest.param(ONCE, 20, id="evaluation")])
+@pytest.mark.parametrize(
+    ("load", "of_a_cell"), [pytest.param(OPEN, 100, id="open", marks=pytest.mark.slow), pytest.param(ONCE, 20, id="evaluation")]
+)
 def test_whoever_is_left_sends_all_there_is(load: str, of_a_cell: int, scenario: Path, tmp_path: Path) -> None:
     """Each arrival of a schedule, or each example, once in the cell that was played and once in the one that was repeated."""
     with running(scenario, tmp_path, "--processes", 3, "--set", f"load={load}", "--set", "load.design=sequential") as run:

@@ -129,7 +129,9 @@ def starts(run: Path) -> int:
     return sum(file.read_text().count('"t":"start"') for file in run.glob("journal-*.jsonl"))
 
 
-@pytest.mark.parametrize(("block", "finished"), [(0, 0), (3, 1), (4, 2)])
+@pytest.mark.parametrize(
+    ("block", "finished"), [pytest.param(0, 0, marks=pytest.mark.slow), (3, 1), pytest.param(4, 2, marks=pytest.mark.slow)]
+)
 def test_killed_and_gone_on_with(
     block: int, finished: int, scenario: Path, unbroken: Run, go_on: Callable[..., Done], tmp_path: Path
 ) -> None:
@@ -197,6 +199,7 @@ def test_ctrl_c_and_gone_on_with(scenario: Path, unbroken: Run, go_on: Callable[
     assert ["interrupted", None] == [each.state for each in run.manifest.sessions]
 
 
+@pytest.mark.slow
 def test_gone_on_with_twice(scenario: Path, unbroken: Run, go_on: Callable[..., Done], tmp_path: Path) -> None:
     """Killed in the second cell, and again in the third: three sessions, of which each played a cell whole."""
     with running(scenario, tmp_path) as killed:
@@ -216,6 +219,7 @@ def test_gone_on_with_twice(scenario: Path, unbroken: Run, go_on: Callable[..., 
     assert asked(unbroken).keys() == asked(run).keys()
 
 
+@pytest.mark.slow
 def test_several_load_processes(scenario: Path, go_on: Callable[..., Done], tmp_path: Path) -> None:
     """It goes on with as many as it had: two."""
     with running(scenario, tmp_path, "--processes", 2) as killed:
@@ -228,6 +232,7 @@ def test_several_load_processes(scenario: Path, go_on: Callable[..., Done], tmp_
     assert 24 == len(run.marks)
 
 
+@pytest.mark.slow
 def test_a_run_that_lost_a_worker_before(scenario: Path, go_on: Callable[..., Done], tmp_path: Path) -> None:
     """What was given up for it is not played again but by the cell that stands for it, and the loss still counts against it."""
     with running(scenario, tmp_path, "--processes", 2) as killed:
@@ -244,6 +249,7 @@ def test_a_run_that_lost_a_worker_before(scenario: Path, go_on: Callable[..., Do
     assert (2, True) == (again.code, "every block of this run was played" in again.err)
 
 
+@pytest.mark.slow
 def test_arrivals_of_an_open_loop(
     scenario: Path, signoff: Callable[..., Done], go_on: Callable[..., Done], tmp_path: Path
 ) -> None:
@@ -261,6 +267,7 @@ def test_arrivals_of_an_open_loop(
     assert arrivals(results.read_run(tmp_path / "whole" / "latest")) == arrivals(results.read_run(path))
 
 
+@pytest.mark.slow
 def test_an_evaluation(scenario: Path, go_on: Callable[..., Done], tmp_path: Path) -> None:
     """Killed in the second of three repetitions: each example is asked once in each that counts."""
     with running(scenario, tmp_path, "--set", EVALUATION) as killed:
@@ -274,6 +281,7 @@ def test_an_evaluation(scenario: Path, go_on: Callable[..., Done], tmp_path: Pat
     assert {0: {0}, 1: {1}, 2: {1}} == session_of(run)
 
 
+@pytest.mark.slow
 def test_the_budget_goes_on(scenario: Path, go_on: Callable[..., Done], tmp_path: Path) -> None:
     """What two cells left of it is less than the third one costs, and the whole is more."""
     settings = "budget.usd=2.5", "load.levels=[3]", "load.repetitions=3", "load.measure_s=3"  # a cell is some 110 requests

@@ -69,7 +69,10 @@ def journals(run: Running) -> list[list[object]]:
     return [list(read_lines(file, JournalLine)) for file in sorted(run.run.glob("journal-*.jsonl"))]
 
 
-@pytest.mark.parametrize(("processes", "sets"), [(1, ()), (2, ()), (1, OPEN)], ids=["one", "two", "open"])
+@pytest.mark.parametrize(
+    ("processes", "sets"),
+    [pytest.param(1, (), id="one"), pytest.param(2, (), id="two", marks=pytest.mark.slow), pytest.param(1, OPEN, id="open")],
+)
 def test_full_disk(
     processes: int,
     sets: tuple[str, ...],

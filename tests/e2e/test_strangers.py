@@ -174,6 +174,7 @@ def test_somebody_on_the_way_and_a_worker_too_many(scenario: Path, tmp_path: Pat
     assert [] == [each for each in relay.said if b"CANARY" in each]
 
 
+@pytest.mark.slow
 def test_another_token_is_no_token(scenario: Path, tmp_path: Path, locust: Any) -> None:
     """A worker with another token, and one that says what it said in another session, take nobody's place."""
     port, shared = free_port(), {TOKEN: "a" * 40}
