@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -74,14 +75,19 @@ class Simulator:
 
 
 class Opened:
-    """A run that is ready to be made: its directory, and the simulator that plays some of its endpoints (or None)."""
+    """A run that is ready to be made: its directory, and the simulator that plays some of its endpoints (or None).
 
-    def __init__(self, run: Path, simulator: Simulator | None) -> None:
-        self.run, self.simulator = run, simulator
+    lock  a file descriptor that is held until the run is closed
+    """
+
+    def __init__(self, run: Path, simulator: Simulator | None, lock: int | None = None) -> None:
+        self.run, self.simulator, self._lock = run, simulator, lock
 
     def close(self) -> None:
         if self.simulator is not None:
             self.simulator.stop()
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def open_run(loaded: Loaded, out: Path, now: datetime) -> Opened:
@@ -92,13 +98,18 @@ def open_run(loaded: Loaded, out: Path, now: datetime) -> Opened:
     run = results.create(out, loaded.scenario.name, now)
     config = simulator_config(loaded, run / TRUTH)
     simulator = None if config is None else Simulator(config, run)
-    urls = dict(simulator.urls) if simulator else {}
-    if loaded.scenario.load.aa in urls:
-        urls[str(loaded.scenario.load.again)] = urls[loaded.scenario.load.aa]
-    prepare.write(loaded, run, examples, prices, urls, now)
+    prepare.write(loaded, run, examples, prices, urls(loaded.scenario, simulator), now)
     _copy_calibration([loaded.folder, out], run)
     results.point_latest(run)
     return Opened(run, simulator)
+
+
+def urls(scenario: Scenario, simulator: Simulator | None) -> dict[str, str]:
+    """Where the simulated endpoints are; one that is asked as two is at one address."""
+    found = {} if simulator is None else dict(simulator.urls)
+    if scenario.load.aa in found:
+        found[str(scenario.load.again)] = found[scenario.load.aa]
+    return found
 
 
 def _copy_calibration(folders: Iterable[Path], run: Path) -> None:

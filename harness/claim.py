@@ -1,17 +1,17 @@
-"""The right to make a run: once for each run directory, and to one process at a time.
+"""The right to make a run: once for each session of it, and to one process at a time.
 
-The rule: a run that was begun is never begun again, for its journals are only appended to and would hold two runs in one.
+The rule: a session that was begun is never begun again, for its journals are only appended to and would hold two in one.
 """
 
 import fcntl
 import os
 from pathlib import Path
 
-from harness import results
+from harness import results, sessions
 from harness.errors import HarnessError
 from harness.journal_log import cannot
 
-LOCK = ".lock"
+LOCK, RESUMING = ".lock", ".resuming.lock"
 _ANEW = "make a new run: `signoff run SCENARIO`, or a bare locust with --scenario SCENARIO"
 
 
@@ -21,27 +21,51 @@ def claim(run: Path) -> int:
     `HarnessError` for a run that was begun before, or that another process is making.
     """
     results.read_manifest(run)
+    fd = _locked(run / LOCK, "another process is making this run", _ANEW)
     try:
-        fd = os.open(run / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as failed:
-        raise cannot(run / LOCK, failed) from failed
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _check_unbegun(run)
-    except BlockingIOError as taken:
-        os.close(fd)
-        raise HarnessError("another process is making this run", where=str(run), remedy=_ANEW) from taken
     except BaseException:
         os.close(fd)
         raise
     return fd
 
 
+def claim_resuming(run: Path) -> int:
+    """The same for who goes on with a run. Its load process claims the session for itself.
+
+    `HarnessError` where the run is going on, or another process is about to go on with it.
+    """
+    wait = "wait for its end; a run whose processes were killed is free at once"
+    fd = _locked(run / RESUMING, "another process goes on with this run", wait)
+    try:
+        os.close(_locked(run / LOCK, "this run is going on", wait))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _locked(file: Path, taken: str, remedy: str) -> int:
+    try:
+        fd = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as failed:
+        raise cannot(file, failed) from failed
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as held:
+        os.close(fd)
+        raise HarnessError(taken, where=str(file.parent), remedy=remedy) from held
+    return fd
+
+
 def _check_unbegun(run: Path) -> None:
     """Only now: who held the lock until now may have begun it."""
-    state = results.read_manifest(run).state
-    if state != "planned":
-        raise HarnessError(f"this run is not to be made again, its state is {state!r}", where=str(run), remedy=_ANEW)
-    begun = next(iter(sorted(run.glob("journal-*.jsonl"))), None)
+    manifest = results.read_manifest(run)
+    if manifest.state == "complete":
+        raise HarnessError("this run is complete, and is not to be made again", where=str(run), remedy=_ANEW)
+    go_on = f"go on with it: `signoff run --resume {run}`; or {_ANEW}"
+    if manifest.state != "planned":
+        raise HarnessError(f"this run is not to be made again, its state is {manifest.state!r}", where=str(run), remedy=go_on)
+    begun = next(iter(sessions.journals(run, sessions.current(manifest.sessions))), None)
     if begun is not None:
-        raise HarnessError(f"this run was begun before: {begun.name} is there", where=str(run), remedy=_ANEW)
+        raise HarnessError(f"this run was begun before: {begun.name} is there", where=str(run), remedy=go_on)

@@ -4,12 +4,12 @@ The rule: what is read does not depend on how attempts were dealt out to workers
 cannot be read back is counted, never guessed.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import sessions
 from harness.errors import InvalidRunError
 from harness.health import Health
 from harness.journal_log import is_finished, read_lines
@@ -22,8 +22,9 @@ from harness.records import (
     JournalHead,
     JournalLine,
     Manifest,
-    Resolved,
 )
+from harness.resolved import Resolved
+from harness.sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ class Attempt:
 
 
 class JournalReader:
-    """owners      the journals that were read, by session and worker; one whose worker wrote no whole line is none
+    """Workers are counted through the sessions of the run.
+
+    owners      the journals that were read, by worker; one whose worker wrote no whole line is none
     torn        lines that cannot be read back
-    unfinished  the workers whose last line was cut off while it was written
+    unfinished  the workers of the last session whose last line was cut off while it was written
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, of: Sequence[Session] = ()) -> None:
         self.marks: list[tuple[int, BlockMark]] = []
         self.findings: list[Finding] = []
         self.health: list[tuple[int, Health]] = []
@@ -56,20 +59,26 @@ class JournalReader:
         self.torn = 0
         self.unfinished: set[int] = set()
         self.last_words: dict[Path, LastWord] = {}
-        self._run_id = run_id
-        self.owners: dict[tuple[str, int], Path] = {}
+        self._run_id, self._sessions = run_id, of
+        self._first_of_last = sessions.first_worker(of, sessions.current(of))
+        self.owners: dict[int, Path] = {}
         self._starts: dict[str, tuple[AttemptStart, int]] = {}
         self._ends: dict[str, AttemptEnd] = {}
 
     @property
     def cut(self) -> set[int]:
-        """The workers one of whose journals is without its last line."""
-        return {worker for (_, worker), journal in self.owners.items() if journal not in self.last_words}
+        """The workers of the last session whose journals are without their last line; how one before it ended is known."""
+        own = {worker: journal for worker, journal in self.owners.items() if worker >= self._first_of_last}
+        return {worker for worker, journal in own.items() if journal not in self.last_words}
+
+    def is_of_last(self, worker: int) -> bool:
+        """Whether it is of the last session: how one before it ended is known."""
+        return worker >= self._first_of_last
 
     def began(self, worker: int) -> int:
-        """How many attempts, as its last lines say."""
-        own = [journal for (_, owner), journal in self.owners.items() if owner == worker]
-        return sum(self.last_words[journal].started for journal in own if journal in self.last_words)
+        """How many attempts, as its last line says; 0 without it."""
+        word = self.last_words.get(self.owners[worker])
+        return 0 if word is None else word.started
 
     def read(self, journal: Path) -> None:
         """`InvalidRunError` for what is no journal of this run, and for what was read already."""
@@ -95,7 +104,8 @@ class JournalReader:
                     self._take(line, worker, journal)
         if line is None and not is_finished(journal):
             self.torn -= 1
-            self.unfinished.add(worker)
+            if worker >= self._first_of_last:
+                self.unfinished.add(worker)
 
     def _take(self, line: object, worker: int, journal: Path) -> None:
         """What there are few of."""
@@ -117,12 +127,15 @@ class JournalReader:
         if head.run != self._run_id:
             what = f"the journal of another run, {head.run!r}, in the folder of {self._run_id!r}"
             raise InvalidRunError(what, where=str(journal), remedy="take it away; each run has a folder of its own")
-        key = (_session(journal), head.worker)
-        if key in self.owners:
-            what = f"a second journal of worker {head.worker} of run {head.run!r}, beside {self.owners[key].name}"
+        if head.session > sessions.current(self._sessions):
+            what = f"a journal of session {head.session}, of which manifest.json says nothing"
+            raise InvalidRunError(what, where=str(journal), remedy="bring the manifest.json back that belongs to it")
+        worker = sessions.first_worker(self._sessions, head.session) + head.worker
+        if worker in self.owners:
+            what = f"a second journal of worker {head.worker} of run {head.run!r}, beside {self.owners[worker].name}"
             raise InvalidRunError(what, where=str(journal), remedy="keep the one that this worker wrote last")
-        self.owners[key] = journal
-        return head.worker
+        self.owners[worker] = journal
+        return worker
 
     def _read_headless(self, journal: Path, lines: list[object]) -> None:
         """A worker that was killed as it began leaves nothing that can be read; anything else has lost its first line."""
@@ -160,35 +173,30 @@ class JournalReader:
         self.findings.sort(key=lambda each: (each.code, each.what, each.why, each.remedy))
 
 
-def _session(journal: Path) -> str:
-    """Of `journal-<session>-<worker>.jsonl`, where a run was gone on with; "" for its beginning."""
-    named = re.fullmatch(r"journal-(.+)-[^-]+", journal.stem)
-    return named[1] if named else ""
-
-
 def _spliced(what: str, journal: Path) -> InvalidRunError:
     return InvalidRunError(what, where=str(journal), remedy="the journal was altered or spliced: report from an untouched copy")
 
 
-def doubts(manifest: Manifest, reader: JournalReader, attempts: list[Attempt]) -> Iterator[Finding]:
-    """What the state of the files says against the run, whoever reads it and whenever."""
+def doubts(manifest: Manifest, reader: JournalReader, attempts: list[Attempt], aside: list[Attempt]) -> Iterator[Finding]:
+    """What the state of the files says against the run, whoever reads it and whenever; `aside` as `kept` says."""
+    missing = _missing(manifest, reader, attempts)
     if not _is_over(manifest):
         yield Finding(
             code="not_finished",
-            what="the run was not started" if manifest.state == "planned" else "the run has not come to its end",
+            what="the run was not started" if _is_unbegun(manifest) else "the run has not come to its end",
             why="what is there is a part of the plan, and nobody checked that it is whole",
-            remedy="wait for the run that is still going on, or run again: the load process was killed",
+            remedy="wait for the run that is still going on; where the load process was killed: `signoff run --resume RUN`",
             invalid=True,
         )
-    elif len(reader.owners) < manifest.workers:
+    elif missing > 0:
         yield Finding(
             code="journal_missing",
-            what=f"{manifest.workers - len(reader.owners)} of {manifest.workers} journals are not here",
+            what=f"{missing} of {missing + len(reader.owners)} journals are not here",
             why="all attempts of these workers are missing from every figure",
             remedy="bring those of each worker's own folder: signoff report RUN --collect FOLDER",
             invalid=True,
         )
-    yield from _lost(manifest, reader, attempts)
+    yield from _lost(manifest, reader, attempts, aside)
     count = torn(manifest, reader)
     if count:
         yield Finding(
@@ -205,12 +213,22 @@ def torn(manifest: Manifest, reader: JournalReader) -> int:
     return reader.torn + (0 if _is_explained(manifest, reader) else len(reader.unfinished))
 
 
-def _lost(manifest: Manifest, reader: JournalReader, attempts: list[Attempt]) -> Iterator[Finding]:
+def _missing(manifest: Manifest, reader: JournalReader, attempts: list[Attempt]) -> int:
+    """Journals that are not here, of the sessions that figures are of."""
+    if not manifest.sessions:
+        return manifest.workers - len(reader.owners)
+    told = {sessions.of_worker(manifest.sessions, worker) for worker in {each.worker for each in attempts}}
+    here = [worker for worker in reader.owners if sessions.of_worker(manifest.sessions, worker) in told]
+    return sum(each.workers for each in manifest.sessions if each.number in told) - len(here)
+
+
+def _lost(manifest: Manifest, reader: JournalReader, attempts: list[Attempt], aside: list[Attempt]) -> Iterator[Finding]:
     """What each worker has left unsaid: exact, for every attempt has a line before it is sent, and one when it has ended."""
-    begun = Counter(each.worker for each in attempts)
-    unended = Counter(each.worker for each in attempts if each.end is None)
+    begun = Counter(each.worker for each in (*attempts, *aside))
+    told_of = (*attempts, *(each for each in aside if reader.is_of_last(each.worker)))
+    unended = Counter(each.worker for each in told_of if each.end is None)
     told: dict[int, str] = {}
-    for worker in sorted({worker for _, worker in reader.owners}):
+    for worker in sorted(reader.owners):
         gone = reader.began(worker) - begun[worker]
         said = [
             *([f"{unended[worker]} of {begun[worker]} requests have no end"] if unended[worker] else []),
@@ -227,6 +245,10 @@ def _lost(manifest: Manifest, reader: JournalReader, attempts: list[Attempt]) ->
             remedy="an untouched copy of the journal has what was cut off later; what was never written is lost: run again",
             invalid=not _is_explained(manifest, reader, told),
         )
+
+
+def _is_unbegun(manifest: Manifest) -> bool:
+    return manifest.state == "planned" and not manifest.sessions
 
 
 def _is_over(manifest: Manifest) -> bool:

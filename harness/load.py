@@ -177,6 +177,9 @@ class ClosedLoad(_Load):
     They begin at random moments of the first `start_over_s`, for together they would stay in step: half of the warm-up if you
     do not say. Without a warm-up it is a second, or a tenth of a window shorter than ten: enough to part them, and over the
     window at most a twentieth of its load is lacking.
+
+    requests  a level ends when so many have been made after its warm-up, in each repetition; measure_s is then the longest that
+              it may take. User u of n makes those at u, u + n, ..., so what is asked does not depend on how fast anybody is
     """
 
     is_open: ClassVar[bool] = False
@@ -187,6 +190,7 @@ class ClosedLoad(_Load):
     search: SearchFor | None = None
     levels: tuple[Users, ...] = ()
     start_over_s: Annotated[float, Field(ge=0)] | None = None
+    requests: Whole | None = None
     think_s: Think | None = None
 
     @property
@@ -205,6 +209,11 @@ class ClosedLoad(_Load):
         _check_search(self)
         if self.search is not None and (self.search.begin % 1 or self.search.most % 1):
             raise mistake(f"a search from {self.search.begin:g} to {self.search.most:g} users", "whole numbers of users")
+        if self.search is not None and self.requests is not None:
+            raise mistake("requests of a search", "write `search.requests`: those of a step")
+        if self.requests is not None and self.requests < max(self.levels):
+            what = f"{self.requests} requests at a level of {max(self.levels)} users"
+            raise mistake(what, "give at least as many requests as users, better a hundred times as many")
         return self
 
 

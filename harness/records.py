@@ -12,9 +12,12 @@ import msgspec
 
 from harness.health import Health
 from harness.last_word import LastWord
+from harness.loss import Loss
 from harness.quota import Quota
 from harness.rates import Rates
+from harness.resolved import Resolved
 from harness.searched import Searched
+from harness.sessions import Session
 from harness.trial import Trial
 from harness.worker_host import WorkerHost
 
@@ -147,9 +150,9 @@ class Block(Frozen, frozen=True):
     """One step of the plan: a load on one endpoint for so long (0: till all is asked). Those of one `cell` do not stop between.
 
     concurrency  most requests in flight; in a closed loop always so many
-    rate         arrivals a second in an open loop, on average; None in a closed one
-    speed        of a trace, as a multiple of its own; None where none is replayed
+    rate         arrivals a second in an open loop, on average; `speed` of a trace, as a multiple of its own
     step         blocks of the same step run at once, each with users of its own; None: it runs alone
+    requests     it ends when its users have made so many together; None: when its time is over
     """
 
     id: int
@@ -163,6 +166,7 @@ class Block(Frozen, frozen=True):
     rate: float | None = None
     speed: float | None = None
     step: int | None = None
+    requests: int | None = None
 
     @property
     def words(self) -> str:
@@ -179,6 +183,7 @@ class JournalHead(Frozen, frozen=True, tag_field="t", tag="head"):
     host: str
     monotonic_ns: int
     wall_ns: int
+    session: int = 0
 
 
 class BlockMark(Frozen, frozen=True, tag_field="t", tag="block"):
@@ -188,15 +193,6 @@ class BlockMark(Frozen, frozen=True, tag_field="t", tag="block"):
     edge: Literal["open", "close"]
     at_ns: int
     users: int
-
-
-class Resolved(Frozen, frozen=True, tag_field="t", tag="resolved"):
-    """A worker looked a name up, once for the run: its addresses in the resolver's order, and how long that took."""
-
-    host: str
-    port: int
-    addresses: tuple[str, ...]
-    took_ns: int
 
 
 class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
@@ -235,9 +231,8 @@ class AttemptStart(Frozen, frozen=True, tag_field="t", tag="start"):
 class LateJoin(Frozen, frozen=True, array_like=True):
     """Chunks that were read together in a read that came late: what is known of when they came.
 
-    gap_ns   from the read before to this one; None for the first
+    gap_ns   from the read before to this one; None for the first. `chunks`: how many but the last, whose stamp it is
     wait_ns  how long before the stamp of this read its socket had been found empty: all its chunks came within that time
-    chunks   how many but the last, whose stamp it is
     """
 
     gap_ns: int | None
@@ -372,7 +367,9 @@ class Manifest(Frozen, frozen=True):
     """Written first, updated at the end: all that is needed to read the journals again on another machine.
 
     urls      where each endpoint was called; the scenario has no address for a simulated one
-    searches  one for each endpoint where the plan is a search, which grows as it runs
+    searches  one for each endpoint where the plan is a search, which grows; `losses`: workers that left before the end
+    played    the cells that were played whole and drained, or given up and planned again
+    sessions  where the run was interrupted and gone on with: all of them
     """
 
     v: int
@@ -397,3 +394,6 @@ class Manifest(Frozen, frozen=True):
     finished_utc: str | None = None
     searches: tuple[Searched, ...] = ()
     hosts: tuple[WorkerHost, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    played: tuple[int, ...] = ()
+    sessions: tuple[Session, ...] = ()

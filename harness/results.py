@@ -18,14 +18,15 @@ from harness.errors import HarnessError, StorageError
 from harness.health import Health
 from harness.journal_log import LineLog, cannot, read_lines, sync_folder
 from harness.journal_reader import Attempt, JournalReader, doubts, torn
+from harness.kept import kept
 from harness.records import (
     Answer,
     BlockMark,
     Finding,
     GradeRow,
     Manifest,
-    Resolved,
 )
+from harness.resolved import Resolved
 
 MANIFEST, SCORES, SUMMARY, CALIBRATION = "manifest.json", "scores.jsonl", "summary.json", "calibration.json"
 
@@ -34,7 +35,7 @@ MANIFEST, SCORES, SUMMARY, CALIBRATION = "manifest.json", "scores.jsonl", "summa
 class Run:
     """All that the report stage reads. `torn` lines could not be read back and are counted, never guessed.
 
-    marks, health and resolved come with the number of their worker.
+    marks, health and resolved come with the number of their worker; `aside` is what `kept` sets aside.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Run:
     health: list[tuple[int, Health]] = field(default_factory=list)
     resolved: list[tuple[int, Resolved]] = field(default_factory=list)
     torn: int = 0
+    aside: list[Attempt] = field(default_factory=list)
 
 
 def create(root: Path, name: str, now: datetime) -> Path:
@@ -120,26 +122,28 @@ def read_run(path: Path) -> Run:
     Raises `InvalidRunError` for a journal of another run, a second one of a worker, and an attempt that begins or ends twice.
     """
     manifest = read_manifest(path)
-    reader = JournalReader(manifest.run_id)
+    reader = JournalReader(manifest.run_id, manifest.sessions)
     for journal in sorted(path.glob("journal-*.jsonl")):
         reader.read(journal)
-    attempts = reader.attempts()
+    of_all = reader.attempts()
     reader.in_order()
+    attempts, marks, aside = kept(manifest, of_all, reader.marks)
     return Run(
         path=path,
         manifest=manifest,
         attempts=attempts,
-        marks=reader.marks,
+        marks=marks,
         findings=[
             *manifest.findings,
             *reader.findings,
-            *doubts(manifest, reader, attempts),
-            *undelivered.doubts(path, manifest, Counter(each.worker for each in attempts)),
+            *doubts(manifest, reader, attempts, aside),
+            *undelivered.doubts(path, manifest, Counter(each.worker for each in (*attempts, *aside))),
         ],
         grades=read_grades(path),
         health=reader.health,
         resolved=reader.resolved,
         torn=torn(manifest, reader),
+        aside=aside,
     )
 
 

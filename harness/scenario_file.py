@@ -70,8 +70,12 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     if mistakes:
         raise _together(mistakes, file.name)
     resolved = scenario.model_dump(mode="json")
-    digest = hashlib.sha256(msgspec.json.encode(resolved, order="deterministic")).hexdigest()
-    return Loaded(scenario, file.parent, file, resolved, digest)
+    return Loaded(scenario, file.parent, file, resolved, digest(resolved))
+
+
+def digest(resolved: Mapping[str, Any]) -> str:
+    """The hash that names a scenario with every default written out."""
+    return hashlib.sha256(msgspec.json.encode(resolved, order="deterministic")).hexdigest()
 
 
 def locate(path: str | Path) -> Path:

@@ -18,10 +18,11 @@ from harness import assembly, claim, results, scenario_file
 from harness.errors import HarnessError
 from harness.load import Load
 from harness.loadgen import settings
-from harness.loadgen.conductor import Conductor, Progress
+from harness.loadgen.conductor import Conductor
 from harness.loadgen.exporter import Exporter, RunInfo
 from harness.loadgen.exporter import address as exporter_address
 from harness.loadgen.page import PASSWORD
+from harness.loadgen.progress import Progress
 from harness.measure import slo
 from harness.measure.histogram import Histogram
 from harness.records import Phase

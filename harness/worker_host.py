@@ -2,6 +2,8 @@
 
 import msgspec
 
+from harness.sessions import file_name
+
 
 class Clock(msgspec.Struct, frozen=True):
     """A worker's clocks beside the master's, each exact to half of `rtt_ns`.
@@ -17,7 +19,7 @@ class Clock(msgspec.Struct, frozen=True):
 
 
 class WorkerHost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One worker.
+    """One worker, counted through where a run was gone on with. Only those of its first session may have `own` files.
 
     own        it does not see the master's run directory and keeps its files in a folder of its own
     told       bytes that it last told of, by the name of its file; only where it has its own
@@ -36,6 +38,6 @@ class WorkerHost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     clock: Clock | None = None
 
 
-def files_of(worker: int) -> tuple[str, str]:
-    """The names of its journal and of its answers."""
-    return f"journal-{worker:03d}.jsonl", f"answers-{worker:03d}.jsonl"
+def files_of(index: int, session: int = 0) -> tuple[str, str]:
+    """The names of its journal and of its answers, by its number in that session."""
+    return file_name("journal", session, index), file_name("answers", session, index)

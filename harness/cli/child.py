@@ -21,7 +21,6 @@ import msgspec
 from harness.errors import ExitCode
 from harness.loadgen import seal
 
-LOG = "locust.log"
 STATUS_FD = "SIGNOFF_STATUS_FD"
 ORPHANS_S = 5.0
 
@@ -42,8 +41,8 @@ class Child:
     status: there is nothing to keep then, and a Locust that is still importing itself takes no orders.
     """
 
-    def __init__(self, words: list[str], run: Path, environ: dict[str, str]) -> None:
-        self._words, self._environ, self._log = words, environ, run / LOG
+    def __init__(self, words: list[str], log: Path, environ: dict[str, str]) -> None:
+        self._words, self._environ, self._log = words, environ, log
         self._process: subprocess.Popen[bytes] | None = None
         self._begun = False
         self.interrupts = 0
@@ -129,14 +128,23 @@ class Child:
             os.killpg(self._started.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        """Workers whose master died write their last lines and leave by themselves; what stays longer is killed."""
+        """Workers whose master died write their last lines and leave by themselves; who stays or stands still is killed."""
         if self._process is None:
             return
         until = time.monotonic() + ORPHANS_S
         while self._process.poll() is not None and self._has_processes() and time.monotonic() < until:
+            self._kill_stopped()
             time.sleep(0.02)
         self._kill()
         self._process.wait()
+
+    def _kill_stopped(self) -> None:
+        """Whatever stands still cannot leave."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+                if state in "Tt" and int(group) == self._started.pid:
+                    os.kill(int(stat.parent.name), signal.SIGKILL)
 
     def _has_processes(self) -> bool:
         try:

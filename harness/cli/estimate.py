@@ -109,8 +109,8 @@ def estimated(loaded: Loaded, tokens: int | None, ttft_ms: float | None, gap_ms:
     )
     amounts = [each.usd for each in endpoints if each.usd is not None]
     usd = sum(amounts, Decimal(0)) if amounts else None
-    least_s, search = plan.seconds(blocks), search_of(scenario.load)
-    most_s = least_s + plan.drains(blocks) * scenario.load.drain_s
+    least_s, search = plan.seconds([block for block in blocks if block.requests is None]), search_of(scenario.load)
+    most_s = plan.seconds(blocks) + plan.drains(blocks) * scenario.load.drain_s
     if search is not None:  # it may be over after one step
         most_s = 60 * search.minutes * len(scenario.endpoints)
     if evaluated:
@@ -230,7 +230,8 @@ def _cell(block: Block) -> int:
 
 
 def _requests(load: Load, cell: Sequence[Block], traced: tuple[Traced, ...], answer: Answer) -> float:
-    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered and the declared limits let it.
+    """Of an open loop exactly; in a closed one each user asks again as soon as it is answered and the declared limits let it,
+    up to what it is to ask.
 
     Who waits for them when a cell is over goes on waiting while it is drained.
     """
@@ -238,10 +239,14 @@ def _requests(load: Load, cell: Sequence[Block], traced: tuple[Traced, ...], ans
     if isinstance(load, OpenLoad | ReplayLoad):
         return sum(_arrivals(load, block, traced, answer) for block in cell)
     assert isinstance(load, ClosedLoad), "what an evaluation takes is `_taken`"
-    seconds, users = sum(block.seconds for block in cell), cell[0].concurrency
-    wanted = users * seconds / (answer.seconds + (0.0 if turns is None else turns.think_s))
+    each_s = answer.seconds + (0.0 if turns is None else turns.think_s)
+    per_call, users = 1.0 if turns is None else turns.per_example, cell[0].concurrency
+    wanted = sum(
+        min(users * block.seconds / each_s, math.inf if block.requests is None else block.requests * per_call) for block in cell
+    )
     if answer.quota is None:
         return wanted
+    seconds = sum(block.seconds for block in cell)
     return min(wanted, answer.quota.through(seconds) + users, answer.quota.through(seconds + load.drain_s))
 
 

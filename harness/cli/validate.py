@@ -12,7 +12,7 @@ import typer
 from harness import assembly, scenario_file
 from harness.cli import thin_windows
 from harness.errors import ExitCode, HarnessError
-from harness.load import EvaluationLoad, search_of
+from harness.load import ClosedLoad, EvaluationLoad, search_of
 from harness.loadgen import plan, prepare, tls
 from harness.measure import slo
 from harness.records import Call
@@ -29,6 +29,7 @@ def validate(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY.PATH=VALUE over the file's; may be repeated.")
     ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Load-making processes that are to run it.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of scenarios and exit.")] = False,
 ) -> ExitCode:
@@ -38,7 +39,9 @@ def validate(
         return ExitCode.OK
     if scenario is None:
         raise HarnessError("which scenario?", remedy="give a file, a folder or a bundled name")
-    found = _described(scenario_file.load(scenario, overrides or ()))
+    loaded = scenario_file.load(scenario, overrides or ())
+    plan.check_hands(loaded.scenario.load, processes)
+    found = _described(loaded)
     print(_json(found) if as_json else "\n".join(_lines(found)))
     return ExitCode.OK
 
@@ -67,10 +70,11 @@ def _described(loaded: Loaded) -> dict[str, Any]:
             "unit": scenario.load.unit,
             "repetitions": scenario.load.repetitions,
             "cells": cells,
-            "min_s": plan.seconds(blocks),
+            "min_s": plan.seconds([block for block in blocks if block.requests is None]),
             "max_s": plan.seconds(blocks) + cells * scenario.load.drain_s,
             "search": _search(scenario),
             **_evaluation(scenario, len(examples)),
+            **_requests(scenario),
         },
         "left_out": replayed.words if replayed.left_out else None,
         "warnings": list(thin_windows.warnings(scenario.load, blocks)),
@@ -104,6 +108,12 @@ def _evaluation(scenario: Scenario, examples: int) -> dict[str, Any]:
     if not isinstance(load, EvaluationLoad):
         return {}
     return {"evaluation": {"examples": examples, "attempts_most": load.attempts_most}}
+
+
+def _requests(scenario: Scenario) -> dict[str, Any]:
+    """Of levels that end by them; nothing of those that end by time."""
+    wanted = scenario.load.requests if isinstance(scenario.load, ClosedLoad) else None
+    return {} if wanted is None else {"requests": wanted}
 
 
 def _check_tls(name: str, endpoint: Endpoint, folder: Path) -> None:
@@ -184,6 +194,8 @@ def _plan_line(endpoints: int, planned: dict[str, Any]) -> str:
     parts = [_counted(endpoints, "endpoint"), f"{_counted(len(planned['levels']), 'level')} {loads}"]
     parts.append(_counted(planned["repetitions"], "repetition"))
     cells = f"{_counted(planned['cells'], 'cell')} = {' x '.join(parts)}"
+    if "requests" in planned:
+        cells += f", each until {planned['requests']:,} requests are made"
     return f"{cells}, {planned['design']}: {_minutes(planned['min_s'])} to {_minutes(planned['max_s'])} minutes"
 
 

@@ -19,7 +19,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from harness import reserve, results
 from harness.errors import ExitCode, HarnessError
 from harness.load import search_of
-from harness.loadgen import door, page, plan, prepare
+from harness.loadgen import door, page, plan, prepare, resuming
 from harness.loadgen.conductor import Conductor
 from harness.loadgen.guard import Guard
 from harness.loadgen.home import Own
@@ -28,7 +28,7 @@ from harness.loadgen.plan import Fixed, Source
 from harness.scenario import Scenario
 
 log = logging.getLogger(__name__)
-WATCH_S = 1.0
+WATCH_S = 0.5
 
 
 class PopulationShape(LoadTestShape):
@@ -79,12 +79,14 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     workers = max(1, environment.parsed_options.expect_workers) if isinstance(runner, MasterRunner) else 1
     runner.quit = functools.cache(runner.quit)  # Locust calls it twice, and waits half a second each time
     scenario = Scenario.model_validate(manifest.scenario)
+    plan.check_hands(scenario.load, workers)
     drain_s = scenario.load.drain_s
     source = _search(scenario, run) if search_of(scenario.load) is not None else None
     reserve.hold(run, len(plan.lanes(manifest.plan)) * (source or Fixed(manifest.plan)).users)
     conductor = PopulationShape.conductor = Conductor(runner, run, manifest, workers, drain_s, source)
     _receive(runner, conductor, workers)
-    conductor.guard(Guard(scenario.budget, manifest.rates))
+    before = resuming.used(results.read_run(run)) if manifest.sessions else None
+    conductor.guard(Guard(scenario.budget, manifest.rates, before))
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, conductor.interrupt)
     events.spawning_complete.add_listener(lambda **_: conductor.populated.set())
@@ -113,9 +115,10 @@ def _search(scenario: Scenario, run: Path) -> Source:
 
 
 def _watch(runner: MasterRunner, conductor: Conductor) -> None:
-    """Locust tells nobody that a worker is missing."""
+    """Locust tells nobody that a worker is missing. What it calls missing may come back; until all are ready it is believed."""
     while not conductor.over.is_set():
-        conductor.lose_all_but({client.id for client in runner.clients.all if client.state != STATE_MISSING})
+        clients = runner.clients.all
+        conductor.look({client.id for client in clients if conductor.ready or client.state != STATE_MISSING})
         gevent.sleep(WATCH_S)
 
 

@@ -7,9 +7,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Container
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,16 @@ import gevent
 import msgspec
 from gevent.event import Event
 
-from harness import reserve, results
-from harness.errors import ExitCode, StorageError, worst
+from harness.errors import ExitCode
 from harness.health import Health
-from harness.loadgen import hosts, messages, plan
+from harness.loadgen import children, hosts, messages, plan
 from harness.loadgen.guard import Guard
 from harness.loadgen.hosts import Hosts
 from harness.loadgen.plan import Fixed, Source
+from harness.loadgen.population import Population
+from harness.loadgen.progress import Progress
+from harness.loadgen.roster import Roster
+from harness.loadgen.standing import Standing
 from harness.measure.recorder import Totals
 from harness.records import Block, Finding, Manifest
 
@@ -33,20 +34,6 @@ CUT_S = 5.0
 READY_S = 60.0
 POLL_S = 0.02
 BEAT_S = 1.0
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """Where the run is, for a terminal and the exporter. `beside` are the blocks that run at the same time as `block`."""
-
-    block: Block | None
-    number: int
-    of: int
-    phase: str
-    seconds_left: float
-    in_flight: int
-    started: int
-    ended: int
-    beside: tuple[Block, ...] = ()
 
 
 class Conductor:
@@ -64,21 +51,19 @@ class Conductor:
         self.populated, self.over = Event(), Event()
         self.on_progress: Callable[[Progress], object] | None = None
         self.at_the_door: Callable[[], list[Finding]] = list
-        self._source = Fixed(manifest.plan) if source is None else source
-        self.population = workers * len(plan.lanes(manifest.plan)) * -(-self._source.users // workers)
-        self._runner, self._run, self._manifest = runner, run, manifest
-        self._workers, self._drain_s = workers, drain_s
-        self._state: dict[int, messages.Interval] = {}
-        self._clients: dict[str | None, int] = {}
-        self._ready: set[int] = set()
-        self._idle: dict[int, int] = {}
-        self._worked_off: dict[int, int] = {}
-        self._byes: dict[int, messages.Bye] = {}
-        self._gone: set[int] = set()
-        self._findings: list[Finding] = []
+        self._source = Fixed(manifest.plan, manifest.played) if source is None else source
+        self._users = Population(runner, self._source.users, len(plan.lanes(manifest.plan)))
+        self.population = self._users.on(workers)
+        self._roster = Roster(workers, time.monotonic, children.has_ended)
+        self._standing = Standing(run, manifest, workers)
+        self._standing.beside = lambda: [*self._roster.findings(), *self.at_the_door()]
         self._hosts = Hosts(runner, run, self._note_full_disk)
-        self._codes: set[ExitCode] = set()
+        self._runner, self._workers, self._drain_s = runner, workers, drain_s
         self._stop, self._cut_now = Event(), Event()
+        self._halt = Event()  # what is being played is over: the run stops, or a worker is gone
+        self._at_stake: tuple[int, ...] = ()
+        self._is_broken = self._is_short = False
+        self._ends: list[gevent.Greenlet] = []
         self._guard: Guard | None = None
         self._began = time.monotonic()
         self._step = 0
@@ -92,11 +77,12 @@ class Conductor:
         messages.listen(runner, messages.DONE, messages.Done, self._on_done)
         messages.listen(runner, messages.INTERVAL, messages.Interval, self._on_interval)
         messages.listen(runner, messages.BYE, messages.Bye, self._on_bye)
+        messages.listen(runner, messages.LEAVING, messages.Leaving, self._on_leaving)
         messages.listen(runner, messages.FAILED, messages.Failed, self._on_failed)
 
     @property
     def exit_code(self) -> ExitCode:
-        return worst(self._codes)
+        return self._standing.exit_code
 
     def guard(self, guard: Guard) -> None:
         """From now on the run stops when this says so."""
@@ -105,7 +91,7 @@ class Conductor:
     def abandon(self) -> None:
         """`signoff run` was killed, as every status line finds out: the first one stops and drains, the next one cuts."""
         if not self._stop.is_set():
-            self._find(
+            self._standing.find(
                 "abandoned",
                 "`signoff run` was killed",
                 "simulated endpoints ended with it, so the last requests failed for no fault of theirs",
@@ -113,105 +99,144 @@ class Conductor:
             )
         self.interrupt()
 
-    def lose_all_but(self, present: Container[str | None]) -> None:
-        """`present` are the clients that Locust still hears of."""
-        for client, index in self._clients.items():
-            if index < self._workers and client not in present:
-                self._lose(index)
+    def look(self, clients: Iterable[str | None]) -> None:
+        """Whether all workers are still there. `clients` are those that Locust has."""
+        for index, why in list(self._roster.missing(clients)):
+            self._lose(index, why)
 
     def interrupt(self) -> None:
         """Once: stop and drain. Twice: cut what is in flight."""
         if self._stop.is_set():
             self._cut_now.set()
-        self._codes.add(ExitCode.INTERRUPTED)
+        self._standing.note(ExitCode.INTERRUPTED)
+        self._stop_now()
+
+    def _stop_now(self) -> None:
         self._stop.set()
+        self._halt.set()
 
     def play(self) -> None:
         """The whole run; `over` is set at its end, whatever happened."""
         ticker = gevent.spawn(self._tick)
         try:
             if not self._wait(lambda: self.populated.is_set() or self.stopped, READY_S):
-                self._find("not_started", "the users were not spawned within a minute", "nothing was measured", "see the log")
+                self._find_not_spawned("nothing was measured")
             if self.populated.is_set():
-                self._write_manifest("running")
+                self._write_manifest()
                 self._blocks()
             if self.ready:
                 self._end()
         except Exception as bug:
             log.exception("the conductor failed")
-            self._codes.add(ExitCode.BUG)
-            self._find("internal", f"the conductor failed: {bug!r}", "the plan was not played to its end", "report it")
+            self._standing.note(ExitCode.BUG)
+            self._standing.find("internal", f"the conductor failed: {bug!r}", "the plan was not played to its end", "report it")
         finally:
             ticker.kill()
             self._close()
 
     def _close(self) -> None:
         self._source.stop()
+        gevent.joinall(self._ends)
         try:
             self._hosts.close()
-            reserve.free(self._run)
-            self._write_manifest(self._final_state())
+            self._write_manifest(is_running=False)
             self._show()
         finally:
             self.over.set()
 
     def _note_full_disk(self, what: object) -> None:
-        """Of any process: stop and drain; what is in flight, and the state, fit into the reserve."""
-        reserve.free(self._run)
-        if ExitCode.STORAGE not in self._codes:
-            self._codes.add(ExitCode.STORAGE)
-            self._find(
-                "storage", str(what), "the run was stopped, for no more could be written down", "free space and run again"
-            )
-        self._stop.set()
+        """Of any process: stop and drain."""
+        self._standing.note_full_disk(str(what))
+        self._stop_now()
 
     # the plan --------------------------------------------------------------------------------------------------------
 
     def _blocks(self) -> None:
-        """All cells of the plan. Between two drains nothing stops; those that run at once are drained together."""
+        """All cells of the plan. One in which a worker was lost is given up, and the source plays it again."""
         for blocks in self._source.cells():
             self._add(blocks)
-            for step in plan.steps(blocks):
-                if self._stop.is_set():
-                    return
-                self._play(step)
-            self._drain()
-            if self._stop.is_set():
+            self._regroup()
+            is_whole = self._play_cell(blocks)
+            comes_again = self._is_broken and not self.stopped
+            if comes_again:
+                self._standing.extend(self._source.give_up())
+            if is_whole or comes_again:
+                self._standing.played(blocks)
+                self._write_manifest()
+            if self.stopped:
                 return  # nobody may judge what was cut
 
+    def _play_cell(self, blocks: tuple[Block, ...]) -> bool:
+        """Between two drains nothing stops; cells that run at once are drained together. False where it is not whole."""
+        self._at_stake = tuple(dict.fromkeys(block.cell for block in blocks))
+        self._is_broken = False
+        if not self.stopped:
+            self._halt.clear()
+        for step in plan.steps(blocks):
+            if not self._halt.is_set():
+                self._play(step)
+        is_whole = not self.stopped
+        if is_whole:
+            self._drain()
+        self._at_stake = ()
+        return is_whole and not self._cut_now.is_set() and not self._is_broken
+
+    def _regroup(self) -> None:
+        """The users of who is gone go to the others."""
+        while self._is_short and not self.stopped:
+            self._is_short = False
+            self._phase = "regrouping"
+            self.populated.clear()
+            self._users.spawn(len(self._roster.members))
+            if not self._wait(lambda: self.populated.is_set() or self.stopped or self._is_short, READY_S):
+                self._find_not_spawned("the plan was not played to its end")
+                self._stop_now()
+
+    def _find_not_spawned(self, why: str) -> None:
+        self._standing.find("not_started", "the users were not spawned within a minute", why, "see the log")
+
     def _play(self, step: tuple[Block, ...]) -> None:
-        """Until its time is over, or the source has seen enough, or the run stops; an evaluation until it is worked off."""
-        began, block = time.monotonic(), step[0]
+        """Until its time is over, or the source has seen enough, or it is worked off, or it is to be left."""
+        block = step[0]
         self._block, self._beside, self._phase = block, step[1:], block.phase
-        self._ends_at = began + block.seconds if block.seconds else 0.0
-        self._tell(messages.OPEN, messages.Open(step))
-        if not block.seconds:
-            self._wait(lambda: self.stopped or self._is_worked_off(block), math.inf)
+        self._ends_at = time.monotonic() + block.seconds if block.seconds else 0.0
+        self._roster.opened()
+        self._tell(messages.OPEN, messages.Open(step, self._roster.members))
+        if block.seconds and block.requests is None:
+            self._play_for(block)
             return
-        while (left_s := self._ends_at - time.monotonic()) > 0 and not self._stop.wait(min(left_s, BEAT_S)):
+        numbers = {each.id for each in step}
+        if not self._wait(lambda: self._halt.is_set() or self._roster.all_worked_off(numbers), block.seconds or math.inf):
+            self._note_unfinished(block)
+
+    def _play_for(self, block: Block) -> None:
+        began = time.monotonic()
+        while (left_s := self._ends_at - time.monotonic()) > 0 and not self._halt.wait(min(left_s, BEAT_S)):
             if self._source.is_over(block, time.monotonic() - began):
                 return
 
-    def _is_worked_off(self, block: Block) -> bool:
-        return all(self._worked_off.get(index) == block.id for index in range(self._workers))
+    def _note_unfinished(self, block: Block) -> None:
+        what = f"{block.endpoint} at {block.words} had not made its {block.requests:,} requests in {block.seconds:g} s"
+        why = "the requests of this window are fewer, and which they are depends on how fast each user was"
+        remedy = "lengthen load.measure_s, or lower load.requests"
+        self._standing.note(ExitCode.OK, Finding(code="requests_unfinished", what=what, why=why, remedy=remedy))
 
     def _add(self, blocks: tuple[Block, ...]) -> None:
         """What was not planned before the run is in the manifest before it is played."""
-        if blocks[0] not in self._manifest.plan:
-            self._manifest = msgspec.structs.replace(self._manifest, plan=(*self._manifest.plan, *blocks))
-            self._write_manifest("running")
+        if self._standing.extend(blocks):
+            self._write_manifest()
 
     def _drain(self) -> None:
         """No new requests; wait for those in flight, up to the drain limit, then cut them."""
         self._phase, self._ends_at = "drain", time.monotonic() + self._drain_s
         self._step += 1
-        self._tell(messages.CLOSE, messages.Order(self._step, drop=self.stopped))
+        self._tell(messages.CLOSE, messages.Order(self._step, drop=self.stopped or self._is_broken))
         if not self._wait(lambda: self._all_idle() or self._cut_now.is_set(), self._drain_s) or self._cut_now.is_set():
             self._tell(messages.CUT, messages.Cut(at_limit=not self.stopped))
             self._wait(self._all_idle, CUT_S)
-        if not isinstance(self._source, Fixed) and not self._hosts.has_all(lambda: self.stopped):
-            self._find(*hosts.LATE)
-            self._stop.set()
+        if not isinstance(self._source, Fixed) and not self._hosts.has_all(self._roster, lambda: self.stopped):
+            self._standing.find(*hosts.LATE)
+            self._stop_now()
 
     def _end(self) -> None:
         self._drain()
@@ -225,29 +250,45 @@ class Conductor:
             self._wait(self._all_left, CUT_S)
         if not self._hosts.are_whole:
             log.error("not all journals have come: `signoff report` says what is missing, and how to bring it")
-            self._codes.add(ExitCode.INVALID)
-        for index in range(self._workers):
-            self._lose(index)
+            self._standing.note(ExitCode.INVALID)
+        for index in self._roster.members:
+            self._lose(index, f"did not say its last word within {BYE_S:.0f} s")
+        unflushed = self._roster.unflushed(self.totals.by_kind)
+        if unflushed is not None:
+            self._standing.note(ExitCode.INVALID, unflushed)
 
-    def _lose(self, index: int) -> None:
-        """A worker is gone. Nothing that the others still measure would be valid, so it is not asked for."""
-        if index in self._byes or index in self._gone:
+    def _lose(self, index: int, why: str) -> None:
+        """The others go on; the cell that it had a part in is worth nothing, and is played again."""
+        others = any(other != index for other in self._roster.members)
+        goes_on = others and not self.stopped and self._phase not in ("starting", "finishing")
+        at_stake = self._at_stake if self._roster.owes(index) else ()
+        if not self._roster.lose(index, why, at_stake if goes_on else ()):
             return
-        self._gone.add(index)
-        self._stop.set()
-        self._find(
-            "worker_lost",
-            f"worker {index} ended or fell silent before its last word",
-            "requests that it had in flight have no end line and count as lost",
-            "look for what ended it (memory?), free memory or processor time and run again",
-        )
+        self._is_broken = self._is_broken or bool(at_stake)
+        log.error("worker %s %s", index, why)
+        self._standing.note(ExitCode.INVALID)
+        self._send_away(index)
+        if not goes_on:
+            self._stop_now()
+            return
+        self._is_short = True
+        if at_stake:
+            self._halt.set()
+
+    def _send_away(self, index: int) -> None:
+        """It may be there still, and make load that nobody asks for."""
+        self.health.pop(index, None)
+        client = self._roster.client(index)
+        if client is not None:
+            self._users.dismiss(client)
+            messages.say(self._runner, messages.BEAT, messages.Beat(0, self._roster.members), client)
+        self._ends.append(gevent.spawn(children.end, *self._roster.process(index)))
 
     def _all_left(self) -> bool:
-        return len(self._byes.keys() | self._gone) >= self._workers
+        return self._roster.all_said_bye
 
     def _all_idle(self) -> bool:
-        done = {index for index, step in self._idle.items() if step == self._step}
-        return len(done | self._gone) >= self._workers
+        return self._roster.all_idle(self._step)
 
     @staticmethod
     def _wait(holds: Callable[[], bool], seconds: float) -> bool:
@@ -262,7 +303,7 @@ class Conductor:
 
     @property
     def ready(self) -> bool:
-        return len(self._ready) == self._workers
+        return self._roster.is_ready
 
     @property
     def stopped(self) -> bool:
@@ -270,23 +311,24 @@ class Conductor:
 
     def _on_hello(self, hello: messages.Hello) -> None:
         """Tell a worker which run this is and which worker it is; a worker that nobody expects gets no answer."""
-        index = self._clients.setdefault(hello.client, len(self._clients))
-        if index < self._workers:
+        index = self._roster.enter(hello)
+        if index is not None:
             self._hosts.set_up(hello.client, index, self._workers)
 
     def _on_ready(self, ready: messages.Ready) -> None:
         self._hosts.ready(ready)
-        self._ready.add(ready.index)
+        self._roster.ready(ready.index)
 
     def _on_idle(self, idle: messages.Idle) -> None:
-        self._idle[idle.index] = idle.step
+        self._roster.idle(idle.index, idle.step, self._step)
 
     def _on_done(self, done: messages.Done) -> None:
-        self._worked_off[done.index] = done.block
+        self._roster.worked_off(done.index, done.block)
 
     def _on_interval(self, interval: messages.Interval) -> None:
         self._hosts.interval(interval)
-        self._state[interval.index] = interval
+        self._roster.report(interval)
+        self._answer(interval.index, messages.NOTED, messages.Noted(interval.number))
         self.totals.merge(interval.counts)
         if interval.health is not None:
             self.health[interval.index] = interval.health
@@ -295,24 +337,33 @@ class Conductor:
 
     def _on_bye(self, bye: messages.Bye) -> None:
         self._hosts.bye(bye.index)
-        self._byes[bye.index] = bye
+        self._roster.bye(bye)
+        self._answer(bye.index, messages.BYE_HEARD, messages.ByeHeard(bye.index))
         if bye.invalid:
-            self._codes.add(ExitCode.BUG if "internal" in bye.invalid else ExitCode.INVALID)
+            self._standing.note(ExitCode.BUG if "internal" in bye.invalid else ExitCode.INVALID)
+
+    def _on_leaving(self, leaving: messages.Leaving) -> None:
+        """Its last word follows; where the run is ending anyway it is waited for."""
+        if not self.stopped:
+            self._lose(leaving.index, leaving.why)
 
     def _on_failed(self, failed: messages.Failed) -> None:
-        self._gone.add(failed.index)
-        self._codes.add(ExitCode.BUG if failed.bug else ExitCode.USAGE)
-        self._find("worker_failed", failed.error, "this worker makes no load", "see the log above")
-        self._stop.set()
+        self._roster.fail(failed.index)
+        self._standing.note(ExitCode.BUG if failed.bug else ExitCode.USAGE)
+        self._standing.find("worker_failed", failed.error, "this worker makes no load", "see the log above")
+        self._stop_now()
 
     # telling ---------------------------------------------------------------------------------------------------------
 
     def _tell(self, name: str, message: msgspec.Struct) -> None:
         messages.say(self._runner, name, message)
 
+    def _answer(self, index: int, name: str, message: msgspec.Struct) -> None:
+        messages.say(self._runner, name, message, self._roster.client(index))
+
     def _tick(self) -> None:
         for number in itertools.count():
-            self._tell(messages.BEAT, self._hosts.beat(number))
+            self._tell(messages.BEAT, self._hosts.beat(number, self._roster.members))
             self._check_guard()
             self._show()
             gevent.sleep(BEAT_S)
@@ -322,62 +373,28 @@ class Conductor:
             return
         breach = self._guard.breach(self.totals, time.monotonic() - self._began)
         if breach is not None:
-            log.error("%s: %s", breach.code, breach.what)
-            self._findings.append(breach)
-            self._codes.add(ExitCode.GUARD)
-            self._stop.set()
+            self._standing.note(ExitCode.GUARD, breach)
+            self._stop_now()
 
     def _show(self) -> None:
         if self.on_progress is not None:
             self.on_progress(self._progress())
 
     def _progress(self) -> Progress:
-        state = self._state.values()
+        state, members = self._roster.reports, self._roster.members
         return Progress(
             block=self._block,
             beside=self._beside,
             number=0 if self._block is None else self._block.id + 1 + len(self._beside),
-            of=len(self._manifest.plan),
+            of=len(self._standing.plan),
             phase=self._phase,
             seconds_left=max(0.0, self._ends_at - time.monotonic()) if self._ends_at else 0.0,
-            in_flight=sum(interval.in_flight for interval in state),
+            in_flight=sum(interval.in_flight for interval in state if interval.index in members),
             started=sum(interval.started for interval in state),
             ended=sum(interval.ended for interval in state),
         )
 
-    def _find(self, code: str, what: str, why: str, remedy: str) -> None:
-        log.error("%s: %s", code, what)
-        self._findings.append(Finding(code=code, what=what, why=why, remedy=remedy, invalid=True))
-        self._codes.add(ExitCode.INVALID)
-
-    def _final_state(self) -> str:
-        if self._block is None:
-            return "planned"  # it did not come to its first block
-        if ExitCode.STORAGE in self._codes:
-            return "failed_storage"
-        if any(finding.invalid for finding in self._findings):
-            return "degraded"
-        if ExitCode.GUARD in self._codes:
-            return "stopped_by_guard"
-        return "interrupted" if ExitCode.INTERRUPTED in self._codes else "complete"
-
-    def _write_manifest(self, state: str) -> None:
-        """On a full disk once more, into the room that was kept for it."""
-        try:
-            results.write_manifest(self._run, self._as_it_is(state))
-        except StorageError as full:
-            self._note_full_disk(str(full))
-            with suppress(StorageError):  # the exit code says it all the same
-                results.write_manifest(self._run, self._as_it_is("failed_storage"))
-
-    def _as_it_is(self, state: str) -> Manifest:
-        now = None if state in ("planned", "running") else datetime.now(UTC).isoformat(timespec="seconds")
-        return msgspec.structs.replace(
-            self._manifest,
-            state=state,
-            findings=(*self._findings, *self.at_the_door()),
-            workers=self._workers,
-            finished_utc=now,
-            searches=self._source.searched,
-            hosts=self._hosts.facts,
-        )
+    def _write_manifest(self, *, is_running: bool = True) -> None:
+        self._standing.update(self._roster.losses, self._source.searched, self._hosts.facts)
+        if not self._standing.write(is_running=is_running, has_begun=self._block is not None):
+            self._stop_now()

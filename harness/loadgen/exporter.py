@@ -19,8 +19,8 @@ from prometheus_client.exposition import choose_encoder
 
 from harness.errors import HarnessError
 from harness.health import Health
-from harness.loadgen.conductor import Progress
 from harness.loadgen.guard import estimated_usd
+from harness.loadgen.progress import Progress
 from harness.measure.histogram import HIGHEST_NS, Histogram, bucket_counts
 from harness.measure.recorder import Cell, CellTotals, Totals
 from harness.measure.slo import Objective

@@ -4,13 +4,16 @@ The rule: a guard stops as Ctrl-C does, so that what was measured is kept and re
 flight then may still add to the bill.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
-from harness.measure.recorder import CellTotals, Totals
+from harness.measure.recorder import Cell, CellTotals, Totals
 from harness.rates import Rates
 from harness.records import Finding
 from harness.scenario import Budget
+
+Cells = Sequence[tuple[Cell, CellTotals]]
 
 
 def estimated_usd(totals: CellTotals, rates: Rates) -> Decimal:
@@ -21,25 +24,34 @@ def estimated_usd(totals: CellTotals, rates: Rates) -> Decimal:
     return rates.per_request * totals.attempts + tokens.scaleb(-6)
 
 
-class Guard:
-    """Of one run; `rates` are the endpoints' prices."""
+class Used(NamedTuple):
+    """What earlier sessions of a run have used of its budget."""
 
-    def __init__(self, budget: Budget, rates: Mapping[str, Rates | None]) -> None:
+    totals: Totals
+    seconds: float
+
+
+class Guard:
+    """Of one run; `rates` are the endpoints' prices, `before` is what it has used already."""
+
+    def __init__(self, budget: Budget, rates: Mapping[str, Rates | None], before: Used | None = None) -> None:
         self._budget, self._rates = budget, rates
+        self._before = Used(Totals(), 0.0) if before is None else before
 
     def breach(self, totals: Totals, elapsed_s: float) -> Finding | None:
         """Why the run has to stop now; None while it may go on."""
-        said = self._spent(totals) or self._failed(totals) or self._late(elapsed_s)
+        cells = [*self._before.totals, *totals]
+        said = self._spent(cells) or self._failed(cells) or self._late(self._before.seconds + elapsed_s)
         if said is None:
             return None
         what, remedy = said
         why = "the guard stopped the run before its plan was over: these are partial results"
         return Finding(code="stopped_by_guard", what=what, why=why, remedy=remedy)
 
-    def _spent(self, totals: Totals) -> tuple[str, str] | None:
+    def _spent(self, cells: Cells) -> tuple[str, str] | None:
         if self._budget.usd is None:
             return None
-        priced = [(cell, rates) for name, cell in totals if (rates := self._rates.get(name.endpoint)) is not None]
+        priced = [(cell, rates) for name, cell in cells if (rates := self._rates.get(name.endpoint)) is not None]
         usd = sum((estimated_usd(cell, rates) for cell, rates in priced), Decimal(0))
         if usd < Decimal(self._budget.usd):
             return None
@@ -48,13 +60,13 @@ class Guard:
             "raise budget.usd, or measure fewer levels",
         )
 
-    def _failed(self, totals: Totals) -> tuple[str, str] | None:
+    def _failed(self, cells: Cells) -> tuple[str, str] | None:
         """Of any endpoint, over all its levels: one that is down shall not be asked for an hour."""
         limit = self._budget.errors
         if limit is None:
             return None
         counts: dict[str, tuple[int, int]] = {}
-        for name, cell in totals:
+        for name, cell in cells:
             attempts, errors = counts.get(name.endpoint, (0, 0))
             counts[name.endpoint] = attempts + cell.attempts, errors + cell.errors
         for endpoint, (attempts, errors) in counts.items():

@@ -65,6 +65,9 @@ def settle(told: Setup, own: Own) -> Home:
     manifest = agreement.decoded(told.manifest)
     if _MARK.fullmatch(told.mark) and (Path(told.run) / told.mark).is_file():
         return Home(Path(told.run), manifest, is_own=False)
+    if manifest.sessions:
+        what = f"this host does not see the master's run directory {told.run}, and a run that is gone on with needs that"
+        raise HarnessError(what, remedy="go on with workers on hosts that see it, or make a new run")
     if not own.scenario:
         what = f"this host does not see the master's run directory {told.run}, and has no scenario of its own"
         remedy = "start the worker with --scenario (the same files as the master's) and --out (where its journal stays)"

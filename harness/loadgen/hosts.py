@@ -16,6 +16,7 @@ from harness.errors import StorageError
 from harness.loadgen import clocks, courier, home, messages
 from harness.loadgen.clocks import Exchange
 from harness.loadgen.intake import Intake
+from harness.loadgen.roster import Roster
 from harness.worker_host import WorkerHost
 
 POLL_S = 0.02
@@ -58,10 +59,10 @@ class Hosts:
             setup = home.setup(self._run, self._manifest, self._mark, index, count)
             messages.say(self._runner, messages.SETUP, setup, client)
 
-    def beat(self, number: int) -> messages.Beat:
+    def beat(self, number: int, members: tuple[int, ...]) -> messages.Beat:
         self._beats[number] = time.monotonic_ns()
         self._beats.pop(number - BEATS, None)
-        return messages.Beat(number)
+        return messages.Beat(number, members)
 
     # what is heard ---------------------------------------------------------------------------------------------------
 
@@ -91,9 +92,14 @@ class Hosts:
 
     # what is there ---------------------------------------------------------------------------------------------------
 
-    def has_all(self, stopped: Callable[[], bool]) -> bool:
-        """That workers elsewhere told of, waiting for it. Who judges what is in the journals asks, unless all is to stop."""
-        return self.wait(lambda: stopped() or all(self._has(each) for each in self._known.values()))
+    def has_all(self, roster: Roster, stopped: Callable[[], bool]) -> bool:
+        """That workers elsewhere told of, waiting for it. Who judges what is in the journals asks, unless all is to stop.
+
+        What one wrote that is gone is judged by nobody: its cell was given up.
+        """
+        return self.wait(
+            lambda: stopped() or all(self._has(each) for each in self._known.values() if each.worker in roster.members)
+        )
 
     @property
     def are_whole(self) -> bool:

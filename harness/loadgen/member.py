@@ -2,22 +2,27 @@
 
 import logging
 import os
+import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import gevent
 import msgspec
 from gevent import get_hub
+from gevent.event import Event
 from gevent.lock import BoundedSemaphore
+from locust.exception import RPCError, RPCSendError
 from locust.runners import WorkerRunner
 
 from harness.credentials import Secrets
 from harness.errors import ExitCode, HarnessError
-from harness.loadgen import door, home, messages
+from harness.loadgen import children, door, home, messages
 from harness.loadgen.courier import Courier
 from harness.loadgen.home import Own
+from harness.loadgen.lanes import Rank
 from harness.loadgen.schedule import Calls
 from harness.loadgen.unsent import STOPPED
 from harness.loadgen.user import ReplayUser
@@ -33,6 +38,11 @@ ORPHAN_S = 3.0
 HELLO_S = 0.2
 POLL_S = 0.01
 BREATH_S = 0.001
+WATCH_S = 0.2
+NOTED_S = 0.2
+CUT_S = 2.0
+BYE_AGAIN_S = 0.5
+LEAVE_S = 1.5
 
 Order = TypeVar("Order")
 CallsOf = Callable[[Manifest], Calls]
@@ -52,7 +62,12 @@ class Member:
         self._worker: Worker | None = None
         self._index = -1
         self._heard_at = 0.0
+        self._members: tuple[int, ...] | None = None
         self._reporting = BoundedSemaphore()
+        self._unsaid: deque[messages.Interval] = deque()
+        self._reports, self._asked_at = 0, 0.0
+        self._noted, self._bye_heard = Event(), Event()
+        self._is_leaving = False
         messages.listen(runner, messages.SETUP, messages.Setup, self._obey(self._setup))
         messages.listen(runner, messages.OPEN, messages.Open, self._obey(self._open))
         messages.listen(runner, messages.CLOSE, messages.Order, self._obey(self._close))
@@ -60,6 +75,8 @@ class Member:
         messages.listen(runner, messages.FINISH, messages.Order, self._obey(self._finish))
         messages.listen(runner, messages.BEAT, messages.Beat, self._heard)
         messages.listen(runner, messages.KEPT, messages.Kept, self._on_kept)
+        messages.listen(runner, messages.NOTED, messages.Noted, self._on_noted)
+        messages.listen(runner, messages.BYE_HEARD, messages.ByeHeard, lambda _: self._bye_heard.set())
         gevent.spawn(self._say_hello)
 
     @property
@@ -83,7 +100,7 @@ class Member:
 
     def _say_hello(self) -> None:
         while not self.is_set_up and self._index < 0:
-            self._say(messages.HELLO, messages.Hello(getattr(self._runner, "client_id", None)))
+            self._say(messages.HELLO, messages.Hello(getattr(self._runner, "client_id", None), os.getpid(), children.here()))
             gevent.sleep(HELLO_S)
 
     def _setup(self, setup: messages.Setup) -> None:
@@ -93,19 +110,29 @@ class Member:
         run, manifest, is_own = home.settle(setup, self._own)
         self._worker = Worker(run, manifest, self._calls(manifest), self._keys(manifest), setup.index, setup.count)
         self._worker.on_end = self._tell_locust
-        self._worker.on_full = lambda: gevent.spawn(self._report)  # at once: the others go on until the master knows
         self._worker.on_worked_off = lambda block: self._say(messages.DONE, messages.Done(setup.index, block.id))
+        self._worker.on_full = lambda: gevent.spawn(self._report)  # at once: the others go on until the master knows
+        self._worker.on_ceiling = self._wait_for_room
         ReplayUser.worker = self._worker
         if is_own:
             self._courier = Courier(setup.index, {name: run / name for name in files_of(setup.index)}, self._send)
             gevent.spawn(self._courier.run)
         gevent.spawn(self._report_for_ever)
+        gevent.spawn(self._sync_for_ever)
         if isinstance(self._runner, WorkerRunner):
             gevent.spawn(self._watch_master)
+            signal.signal(signal.SIGTERM, lambda *_: gevent.spawn(self._leave, "was told to end (SIGTERM)"))
         self._say(messages.READY, messages.Ready(setup.index, socket.gethostname(), is_own))
 
     def _open(self, order: messages.Open) -> None:
-        self._at_work.open(order.blocks)
+        members = order.members or (self._index,)
+        if self._index not in members:
+            return  # given up: the next beat says so, too
+        rank = Rank(members.index(self._index), len(members))
+        at_once = sum(rank.share(block.concurrency) for block in order.blocks)
+        self._at_work.ceiling.expect(max(at_once, sum(block.rate or 0.0 for block in order.blocks) / rank.of))
+        self._at_work.open(order.blocks, rank)
+        gevent.spawn(self._report)
 
     def _close(self, order: messages.Order) -> None:
         """Stop starting requests; answer when all that were in flight are in the journal."""
@@ -131,14 +158,17 @@ class Member:
     def _finish(self, _: messages.Order) -> None:
         findings = self._at_work.finish(self._refused)
         self._report()
-        invalid = tuple(finding.code for finding in findings if finding.invalid)
-        gevent.spawn(self._leave, invalid)  # what the master keeps is heard by who called this
+        gevent.spawn(self._say_bye, tuple(finding.code for finding in findings if finding.invalid))
 
-    def _leave(self, invalid: tuple[str, ...]) -> None:
+    def _say_bye(self, invalid: tuple[str, ...]) -> None:
+        """When the master has all that this worker keeps for itself, or will not get it; until it has heard this."""
         worker = self._at_work
         if self._courier is not None and not self._courier.deliver():
             self._log_kept()
-        self._say(messages.BYE, messages.Bye(self._index, worker.started, worker.ended, invalid))
+        while not self._bye_heard.is_set():
+            bye = messages.Bye(self._index, worker.started, worker.ended, invalid, self._reports, dict(worker.by_kind))
+            self._say(messages.BYE, bye)
+            self._bye_heard.wait(BYE_AGAIN_S)
 
     def _log_kept(self) -> None:
         """Where the master has not all of it."""
@@ -154,23 +184,65 @@ class Member:
             self._courier.on_kept(kept)
 
     def _heard(self, beat: messages.Beat) -> None:
-        self._heard_at = time.monotonic()
+        self._heard_at, self._members = time.monotonic(), beat.members
         self._beat = beat.number, time.monotonic_ns()
 
-    def _watch_master(self) -> None:
-        """Load without a master is load that nobody stops: Locust's own time-out is a minute, ours three seconds."""
-        self._heard_at = time.monotonic()
-        while time.monotonic() - self._heard_at < ORPHAN_S:
-            gevent.sleep(0.2)
-        log.error("the master has been silent for %.0f s: this worker stops", ORPHAN_S)
+    def _on_noted(self, noted: messages.Noted) -> None:
+        self._at_work.ceiling.noted(noted.number)
+        self._noted.set()
+
+    def _wait_for_room(self) -> None:
+        """A report, and that the master has noted it: so much may have been begun unheard, and no more.
+
+        Subtle: many users wait here, and one report is enough for all; what is noted may be an older one, which gives no room.
+        """
         worker = self._at_work
-        worker.close()
-        worker.cut(at_limit=False)
-        gevent.sleep(0.1)  # the cut exchanges' users put their end lines into the queue
+        with self._reporting:
+            if worker.sent >= worker.ceiling.most and time.monotonic() - self._asked_at > NOTED_S:
+                self._asked_at = time.monotonic()
+                self._say_interval(worker)
+        if worker.sent >= worker.ceiling.most:
+            self._noted.clear()
+            self._noted.wait(NOTED_S)
+
+    def _watch_master(self) -> None:
+        """Load without a master is load that nobody stops: Locust's own time-out is a minute, ours three seconds.
+
+        Subtle: who stood still may find beats from before. The master has gone on without it, so it must not.
+        """
+        self._heard_at = looked_at = time.monotonic()
+        while True:
+            gevent.sleep(WATCH_S)
+            before, looked_at = looked_at, time.monotonic()
+            if self._members is not None and self._index not in self._members:
+                self._leave("was given up by the master")
+            elif looked_at - before > ORPHAN_S:
+                self._leave(f"stood still for {looked_at - before:.0f} s")
+            elif looked_at - self._heard_at > ORPHAN_S:
+                self._leave(f"has not heard its master for {ORPHAN_S:.0f} s")
+
+    def _leave(self, why: str) -> None:
+        """Nothing new from now on, and what is in flight is cut; then the last word, and away, without Locust's farewells.
+
+        Subtle: Locust's own way out would wait for the master, and end users before what they saw is written down.
+        """
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        log.error("worker %s %s: it stops", self._index, why)
+        worker = self._at_work
         if not worker.closed:
-            worker.finish(self._refused)
-        self._log_kept()
-        os._exit(ExitCode.INVALID)  # Locust's own way out would wait for the master
+            self._say(messages.LEAVING, messages.Leaving(self._index, why))
+            worker.close()
+            worker.cut(at_limit=False)
+            with gevent.Timeout(CUT_S, False):
+                while not worker.is_idle:
+                    gevent.sleep(POLL_S)
+            self._finish(messages.Order(0))
+        self._bye_heard.wait(LEAVE_S)
+        if not self._bye_heard.is_set():
+            self._log_kept()
+        os._exit(ExitCode.OK if self._bye_heard.is_set() else ExitCode.INVALID)
 
     def _tell_locust(self, start: AttemptStart, end: AttemptEnd) -> None:
         """Locust's own table and page: its numbers are rounded and feed nothing of ours."""
@@ -185,16 +257,20 @@ class Member:
         )
 
     def _report_for_ever(self) -> None:
-        pool = get_hub().threadpool
         while True:
             due = time.monotonic() + REPORT_S
             self._report()
-            if not self._at_work.closed:
-                storing = self._at_work.storing
-                failed = pool.apply(storing.sync)  # fdatasync blocks for milliseconds: off the hub
-                if failed is not None:
-                    storing.fail(failed)
             gevent.sleep(max(0.0, due - time.monotonic()))
+
+    def _sync_for_ever(self) -> None:
+        """Beside the reports: a slow disk must not look like a lost worker, nor a lost master keep lines from the disk."""
+        pool = get_hub().threadpool
+        while not self._at_work.closed:
+            storing = self._at_work.storing
+            failed = pool.apply(storing.sync)  # fdatasync blocks for milliseconds: off the hub
+            if failed is not None:
+                storing.fail(failed)
+            gevent.sleep(REPORT_S)
 
     def _report(self) -> None:
         """One at a time: who says that all is told waits for the report that is being made."""
@@ -202,24 +278,31 @@ class Member:
             self._say_interval(self._at_work)
 
     def _say_interval(self, worker: Worker) -> None:
-        """In steps of a millisecond or two, for sockets and arrivals do not wait."""
+        """In steps of a millisecond or two, for sockets and arrivals do not wait. What cannot be sent goes before the next."""
         worker.tell()
         counts = finished(worker.recorder.flushing(), _breathe)
         _breathe()
         health = worker.health()
         _breathe()
-        interval = messages.Interval(
-            index=self._index,
-            counts=counts,
-            in_flight=worker.in_flight,
-            started=worker.started,
-            ended=worker.ended,
-            storage=worker.storing.failed,
-            health=health,
-            sizes={} if self._courier is None else self._courier.sizes(),
-            echo=self._echo(),
+        more = worker.ceiling.said(self._reports, worker.sent, time.monotonic())
+        self._unsaid.append(
+            messages.Interval(
+                index=self._index,
+                counts=counts,
+                in_flight=worker.in_flight,
+                started=worker.started,
+                ended=worker.ended,
+                storage=worker.storing.failed,
+                health=health,
+                sizes={} if self._courier is None else self._courier.sizes(),
+                echo=self._echo(),
+                number=self._reports,
+                ceiling=worker.started + more,
+            )
         )
-        self._say(messages.INTERVAL, interval)
+        self._reports += 1
+        while self._unsaid and self._say(messages.INTERVAL, self._unsaid[0]):
+            self._unsaid.popleft()
 
     def _echo(self) -> messages.Echo | None:
         """Asked last: its message is sent at once."""
@@ -236,8 +319,14 @@ class Member:
         assert self._worker is not None, "the master sets a worker up before anything else"
         return self._worker
 
-    def _say(self, name: str, message: msgspec.Struct) -> None:
-        messages.say(self._runner, name, message)
+    def _say(self, name: str, message: msgspec.Struct) -> bool:
+        """False where it could not be sent: Locust makes its connection anew, and whoever must be heard says it again."""
+        try:
+            messages.say(self._runner, name, message)
+        except (RPCError, RPCSendError) as failed:
+            log.error("%s could not be sent: %s", name, failed)  # noqa: TRY400 - the trace is Locust's
+            return False
+        return True
 
 
 def _breathe() -> None:

@@ -12,6 +12,7 @@ _NAMES = ("hello", "setup", "ready", "open", "close", "cut", "idle", "interval",
 HELLO, SETUP, READY, OPEN, CLOSE, CUT, IDLE, INTERVAL, FINISH, BYE, FAILED, BEAT, DONE = (f"signoff.{name}" for name in _NAMES)
 PIECE, KEPT = "signoff.piece", "signoff.kept"
 WELCOME, REFUSED = "signoff.welcome", "signoff.refused"  # of the door, before Locust hears of a worker
+NOTED, LEAVING, BYE_HEARD = "signoff.noted", "signoff.leaving", "signoff.bye_heard"
 
 
 class Welcome(Frozen, frozen=True):
@@ -27,9 +28,14 @@ class Refused(Frozen, frozen=True):
 
 
 class Hello(Frozen, frozen=True):
-    """Worker to master, again and again until it is set up: either end may be listening first. `client` is Locust's name."""
+    """Worker to master, again and again until it is set up: either end may be listening first. `client` is Locust's name.
+
+    pid, host  its process, and where that number means something
+    """
 
     client: str | None
+    pid: int = 0
+    host: str = ""
 
 
 class Setup(Frozen, frozen=True):
@@ -56,9 +62,10 @@ class Ready(Frozen, frozen=True):
 
 
 class Open(Frozen, frozen=True):
-    """The blocks that run from now on, at once."""
+    """The blocks that run from now on, at once. `members` share their users and arrivals: each by its place among them."""
 
     blocks: tuple[Block, ...]
+    members: tuple[int, ...] = ()
 
 
 class Order(Frozen, frozen=True):
@@ -78,9 +85,10 @@ class Cut(Frozen, frozen=True):
 
 
 class Beat(Frozen, frozen=True):
-    """Master to all, once a second: still here."""
+    """Master to all, once a second: still here, and so are `members`. Who is not among them has been given up and leaves."""
 
     number: int
+    members: tuple[int, ...] | None = None
 
 
 class Idle(Frozen, frozen=True):
@@ -100,7 +108,9 @@ class Echo(Frozen, frozen=True):
 class Interval(Frozen, frozen=True):
     """Worker to master, once a second: what `measure.recorder` collected, and how the worker is.
 
-    sizes  of the files that it keeps for itself, in bytes by name; none where they are the master's, too
+    sizes    of the files that it keeps for itself, in bytes by name; none where they are the master's, too
+    number   how many there were before
+    ceiling  it will not have started more than this until the master has noted a later report
     """
 
     index: int
@@ -112,6 +122,8 @@ class Interval(Frozen, frozen=True):
     health: Health | None = None
     echo: Echo | None = None
     sizes: dict[str, int] = msgspec.field(default_factory=dict)
+    number: int = 0
+    ceiling: int = 0
 
 
 class Piece(Frozen, frozen=True):
@@ -133,20 +145,44 @@ class Kept(Frozen, frozen=True):
     refused: bool = False
 
 
+class Noted(Frozen, frozen=True):
+    """Master to one worker: this report has come."""
+
+    number: int
+
+
+class Leaving(Frozen, frozen=True):
+    """Worker to master: it was told to end, or must; what it has in flight is cut, and its last word follows."""
+
+    index: int
+    why: str
+
+
 class Done(Frozen, frozen=True):
-    """Worker to master, in an evaluation: its share of this block has been worked off."""
+    """Worker to master, of a block that ends by what was to be asked: its share has been worked off."""
 
     index: int
     block: int
 
 
 class Bye(Frozen, frozen=True):
-    """The worker's last word: everything it started has ended and is in its journal."""
+    """The worker's last word: everything it started has ended and is in its journal. Said until it is heard.
+
+    reports  how many it made; by_kind: what its attempts came to, which is what the sum of these reports must come to
+    """
 
     index: int
     started: int
     ended: int
     invalid: tuple[str, ...] = ()
+    reports: int = 0
+    by_kind: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class ByeHeard(Frozen, frozen=True):
+    """Master to one worker: it may go."""
+
+    index: int
 
 
 class Failed(Frozen, frozen=True):

@@ -4,10 +4,14 @@ That of a search grows: see `searching`.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
+import msgspec
+
+from harness.errors import HarnessError
 from harness.load import ClosedLoad, EvaluationLoad, Load, OpenLoad, ReplayLoad
 from harness.records import Block, Phase
 from harness.scenario import Scenario
@@ -36,22 +40,38 @@ class Source(Protocol):
         """Whether this block may end before its time; asked once a second while it runs."""
         ...
 
+    def give_up(self) -> tuple[Block, ...]:
+        """The newest cells were disturbed and are to come once more. What is known of the plan by that."""
+        ...
+
     def stop(self) -> None:
         """The run is over, whatever is left of the plan."""
         ...
 
 
 class Fixed:
-    """Blocks that were known before the run."""
+    """Blocks that were known before the run; cells that were `played` in an earlier session are passed over.
 
-    def __init__(self, blocks: tuple[Block, ...]) -> None:
-        self._blocks = blocks
+    What was given up is played again after the others, as cells of its own.
+    """
+
+    def __init__(self, blocks: tuple[Block, ...], played: Collection[int] = ()) -> None:
+        self._blocks, done = blocks, frozenset(played)
+        self._upcoming = deque(each for each in _together(blocks) if not done.issuperset(block.cell for block in each))
+        self._newest: tuple[Block, ...] = ()
         self.users = max(block.concurrency for block in blocks)
         self.searched: tuple[Searched, ...] = ()
 
     def cells(self) -> Iterator[tuple[Block, ...]]:
-        for _, together in groupby(steps(self._blocks), lambda step: step[0].cell):
-            yield tuple(block for step in together for block in step)
+        while self._upcoming:
+            self._newest = self._upcoming.popleft()
+            yield self._newest
+
+    def give_up(self) -> tuple[Block, ...]:
+        repeated = again(self._newest, self._blocks)
+        self._blocks += repeated
+        self._upcoming.append(repeated)
+        return repeated
 
     def is_over(self, block: Block, elapsed_s: float) -> bool:  # noqa: ARG002 - as a search asks
         return False
@@ -71,6 +91,7 @@ class Level(NamedTuple):
     users: int
     rate: float | None = None
     speed: float | None = None
+    requests: int | None = None
 
 
 def build(scenario: Scenario, traced: Sequence[Traced] = ()) -> tuple[Block, ...]:
@@ -100,6 +121,20 @@ def of_cell(load: Load, at: Level, endpoint: str, cell: int, repetition: int, fi
     return tuple(
         _block(number, cell, endpoint, at, phase, seconds, repetition, None)
         for number, (phase, seconds) in enumerate(_phases(load, at), first)
+    )
+
+
+def again(blocks: Sequence[Block], plan: Sequence[Block]) -> tuple[Block, ...]:
+    """The same blocks, as new ones at the end of the plan."""
+    first, cell = plan[-1].id + 1, max(block.cell for block in plan) + 1
+    step = 1 + max((block.step for block in plan if block.step is not None), default=0)
+    cells = {number: cell + at for at, number in enumerate(dict.fromkeys(block.cell for block in blocks))}
+    known = {number: step + at for at, number in enumerate(dict.fromkeys(block.step for block in blocks))}
+    return tuple(
+        msgspec.structs.replace(
+            block, id=first + at, cell=cells[block.cell], step=None if block.step is None else known[block.step]
+        )
+        for at, block in enumerate(blocks)
     )
 
 
@@ -142,7 +177,14 @@ def _block(  # noqa: PLR0913, PLR0917 - one parameter per field
         rate=at.rate,
         speed=at.speed,
         step=step,
+        requests=at.requests if phase is Phase.MEASURE else None,
     )
+
+
+def _together(plan: Sequence[Block]) -> list[tuple[Block, ...]]:
+    """What is played between two drains: a cell, or the cells that run at once."""
+    groups = groupby(steps(plan), lambda step: step[0].cell)
+    return [tuple(block for step in together for block in step) for _, together in groups]
 
 
 def steps(plan: Sequence[Block]) -> list[tuple[Block, ...]]:
@@ -158,11 +200,6 @@ def lanes(plan: Sequence[Block]) -> tuple[str, ...]:
     return tuple(block.endpoint for block in widest) if len(widest) > 1 else ("",)
 
 
-def lane_users(plan: Sequence[Block], workers: int) -> int:
-    """How many users each worker keeps for each lane."""
-    return -(-max((block.concurrency for block in plan), default=0) // workers)
-
-
 def drains(plan: Sequence[Block]) -> int:
     """How often the plan waits for all that is in flight: after each cell, or those that run at once."""
     return len({step[0].cell for step in steps(plan)})
@@ -171,7 +208,7 @@ def drains(plan: Sequence[Block]) -> int:
 def _level(load: Load, level: float, traced: Sequence[Traced]) -> Level:
     match load:
         case ClosedLoad():
-            return closed(int(level), load.measure_s)
+            return closed(int(level), load.measure_s)._replace(requests=load.requests)
         case OpenLoad():
             return opened(load, level, load.measure_s)
         case ReplayLoad():
@@ -199,9 +236,21 @@ def trace_s(load: ReplayLoad, traced: Sequence[Traced]) -> float:
     return last_s * len(traced) / (len(traced) - 1) if last_s else 1.0
 
 
-def seconds(plan: tuple[Block, ...]) -> float:
+def seconds(plan: Sequence[Block]) -> float:
     """How long the plan takes at least: drains come on top. Nobody knows it of an evaluation, so there it is 0."""
     return sum(max(block.seconds for block in step) for step in steps(plan))
+
+
+def population(users: int, lanes: int, workers: int) -> int:
+    """How many users are spawned on so many workers, where a block may need `users`: Locust deals them out evenly."""
+    return workers * lanes * -(-users // workers)
+
+
+def check_hands(load: Load, processes: int) -> None:
+    """`HarnessError` where an open loop has more processes than users: each takes its part of the arrivals, and needs hands."""
+    if isinstance(load, OpenLoad | ReplayLoad) and load.users < processes:
+        what = f"{load.users} users of an open loop at {processes} processes: some would have arrivals and no user to send them"
+        raise HarnessError(what, where="load.users", remedy=f"give at least {processes} users, or fewer processes")
 
 
 def share(users: int, worker: int, workers: int) -> int:

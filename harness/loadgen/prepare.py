@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import harness
-from harness import credentials, results
+from harness import credentials, results, sessions
 from harness.credentials import Secrets
 from harness.errors import HarnessError
 from harness.load import Load, ReplayLoad
@@ -104,7 +104,7 @@ def examples_of(manifest: Manifest) -> dict[str, Example]:
     source = manifest.dataset
     loaded = dataset.load(Path(source["path"]), source["format"], source["columns"])
     if loaded.sha256 != source["sha256"]:
-        remedy = "grade with the file that was sent: bring it back from version control"
+        remedy = "the file that was sent is needed: bring it back from version control"
         raise HarnessError("the data set has changed since the run", where=source["path"], remedy=remedy)
     return {example.id: example for example in loaded.examples if example.id in manifest.clusters}
 
@@ -114,10 +114,11 @@ def calls(manifest: Manifest) -> Calls:
     scenario = Scenario.model_validate(manifest.scenario)
     folder = Path(manifest.dataset["folder"])
     if isinstance(scenario.load, ReplayLoad) and _trace_sha256(scenario.load, folder) != manifest.trace_sha256:
-        remedy = "every host of a run needs the same file; start the run again with this one"
+        remedy = "every host and session of a run needs the same file: bring it back, or make a new run with this one"
         raise HarnessError("the trace is not the one that was planned", where=str(scenario.load.trace), remedy=remedy)
     traced = replayed_of(scenario.load, folder).requests
-    nonces = Nonces(scenario.prompts.nonce, manifest.run_id, scenario.prompts.reuse_share)
+    config, session = scenario.prompts, sessions.current(manifest.sessions)
+    nonces = Nonces(config.nonce, manifest.run_id, config.reuse_share, session)
     return Calls(scenario.load, calls_of(scenario, tuple(examples_of(manifest).values())), traced, nonces)
 
 

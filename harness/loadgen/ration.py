@@ -73,6 +73,11 @@ class Ration:
         for waiter in list(self._waiting):
             self._wake(waiter)
 
+    def share(self, limiter: Limiter) -> None:
+        """Another part of the quota, because there are more or fewer workers: it begins empty. Nobody may be waiting."""
+        self._limiter, self._line = limiter, Line(limiter)
+        limiter.freeze(time.monotonic_ns())
+
     def resume(self) -> None:
         """A new block begins: requests may go again."""
         self._is_cut = False

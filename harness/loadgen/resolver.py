@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gevent import get_hub, monkey
 from gevent.threadpool import AsyncResult
 
-from harness.records import Resolved
+from harness.resolved import Resolved
 
 _getaddrinfo = monkey.get_original("socket", "getaddrinfo")
 

@@ -15,11 +15,15 @@ from harness.workload.trace_row import Traced
 
 
 class Nonces(NamedTuple):
-    """What stands before prompts; `run` is the run's id. See `scenario.Prompts`."""
+    """What stands before prompts; `run` is the run's id. See `scenario.Prompts`.
+
+    A cell that a later `session` plays again asks what was asked before, and a cache that it met then shall not answer.
+    """
 
     kind: str = "none"
     run: str = ""
     reuse_share: float = 0.0
+    session: int = 0
 
 
 NO_NONCES = Nonces()
@@ -54,7 +58,8 @@ class Calls:
         seed = f"{load.seed}/{block.level}/{block.repetition}" + (f"/{block.phase}" if is_replay else "")
         source = nonce.source(seed, position, stride, self._nonces.reuse_share)
         place = f"block {block.id}" if is_replay else f"cell {block.cell}"
-        return nonce.before(self._plain(block, source), nonce.word(f"{self._nonces.run}/{place}/{source}"), once=True)
+        run = f"{self._nonces.run}/session {self._nonces.session}" if self._nonces.session else self._nonces.run
+        return nonce.before(self._plain(block, source), nonce.word(f"{run}/{place}/{source}"), once=True)
 
     def _of_run(self, call: Call) -> Call:
         return call if self._word is None else nonce.before(call, self._word, once=call.once)
@@ -95,6 +100,11 @@ def starts_ns(load: ClosedLoad, plan: Sequence[Block], block: Block, users: int,
         return [0] * users
     draw = random.Random(seed)
     return sorted(round(draw.random() * load.starts_s * 1e9) for _ in range(users))
+
+
+def numbers(block: Block, user: int) -> Iterator[int] | None:
+    """Which requests of a closed block that ends by their number this user makes: the same whoever it shares a worker with."""
+    return None if block.requests is None else iter(range(user, block.requests, block.concurrency))
 
 
 def due(load: OpenLoad | ReplayLoad, block: Block, traced: Sequence[Traced] = ()) -> Iterator[float]:

@@ -74,6 +74,7 @@ class Searching:
         self._wanted = 0
         self._running: tuple[_OfOne, float] | None = None  # whose step, and when it began
         self._hopeless: list[str] = []
+        self._is_spoiled = False
 
     @property
     def users(self) -> int:
@@ -104,9 +105,13 @@ class Searching:
             self._running = one, self._now_s()
             self._journals.watch([block.id for block in blocks])
             self._hopeless = []
+            self._is_spoiled = False
             yield blocks
             self._count()
-            self._judge(one, blocks[-1])
+            if self._is_spoiled:
+                self._forget(one)
+            else:
+                self._judge(one, blocks[-1])
             if self._load.design != "sequential":
                 waiting.append(waiting.pop(0))
 
@@ -144,6 +149,11 @@ class Searching:
             return max(self._config.least_s, requests / load)
         return None if one.stay_s is None else max(self._config.least_s, requests * one.stay_s / load)
 
+    def give_up(self) -> tuple[Block, ...]:
+        """The step is not judged, so the search asks for it again."""
+        self._is_spoiled = True
+        return ()
+
     # while it runs ---------------------------------------------------------------------------------------------------
 
     def is_over(self, block: Block, elapsed_s: float) -> bool:
@@ -174,6 +184,11 @@ class Searching:
         self._journals.read()
         one.sent += self._journals.count()
         one.used_s += self._now_s() - began_s
+
+    def _forget(self, one: _OfOne) -> None:
+        step = one.search.next()
+        if step is not None:
+            one.runs[step.load] -= 1
 
     def _judge(self, one: _OfOne, block: Block) -> None:
         step = one.search.next()

@@ -30,10 +30,10 @@ class Seat:
             transport = self.transports[port.name] = Transport(drain, resolver, port.tls, port.proxy)
         return transport
 
-    def next_position(self, block: Block, worker: int, workers: int) -> int:
-        """Of its next example in the cell's order, in a closed loop."""
+    def next_position(self, block: Block, user: int) -> int:
+        """Of its next example in the cell's order, in a closed loop; `user` is its number among all."""
         if self.cell != block.cell:
             self.cell, self.taken = block.cell, 0
-        position = self.number * workers + worker + self.taken * block.concurrency
+        position = user + self.taken * block.concurrency
         self.taken += 1
         return position

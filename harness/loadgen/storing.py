@@ -9,21 +9,23 @@ from pathlib import Path
 
 import msgspec
 
-from harness import reserve
+from harness import reserve, sessions
 from harness.errors import StorageError
 from harness.journal_log import LineLog
 from harness.loadgen.head import head
+from harness.records import Manifest
 from harness.worker_host import files_of
 
 
 class Storing:
     """`stop` is called at each failure, and must bear that; `failed` is what the first one was."""
 
-    def __init__(self, run: Path, run_id: str, index: int, stop: Callable[[], None]) -> None:
+    def __init__(self, run: Path, manifest: Manifest, index: int, stop: Callable[[], None]) -> None:
         self.failed: str | None = None
         self._run, self._stop = run, stop
-        self.journal, self.answers = (LineLog(run / name) for name in files_of(index))
-        self.journal.write(head(run_id, index))
+        session = sessions.current(manifest.sessions)
+        self.journal, self.answers = (LineLog(run / name) for name in files_of(index, session))
+        self.journal.write(head(manifest.run_id, index, session))
 
     def write(self, log: LineLog, record: msgspec.Struct) -> None:
         """A full disk stops the load; it must not kill the users one by one."""

@@ -29,6 +29,7 @@ class ReplayUser(User):
         assert worker is not None, "users are spawned after the worker is ready"
         try:
             while True:
+                worker.wait_for_room()
                 turn = seat.turns.turn(seat.number)
                 if turn is None:
                     seat.turns.wait(seat.number)

@@ -5,7 +5,8 @@ slices, after the user has sent its next request.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -16,19 +17,20 @@ from harness.credentials import Secrets
 from harness.health import Health
 from harness.last_word import LastWord
 from harness.load import ClosedLoad, EvaluationLoad
-from harness.loadgen import attempt, collector, plan, schedule, unsent
+from harness.loadgen import attempt, collector, schedule, unsent
 from harness.loadgen.attempt import Asked, Finished, Window
-from harness.loadgen.dispatcher import Arrival, Dispatcher
+from harness.loadgen.ceiling import Ceiling
+from harness.loadgen.dispatcher import Arrival
 from harness.loadgen.drain import Drain
 from harness.loadgen.exchange import STEP_BYTES, Exchange
-from harness.loadgen.gate import Gate, Turn, Turns
+from harness.loadgen.gate import Turn
 from harness.loadgen.health import Watch, findings
+from harness.loadgen.lanes import Lanes, Rank
 from harness.loadgen.limiter import Limiter
 from harness.loadgen.port import Port
 from harness.loadgen.ration import Ration
 from harness.loadgen.resolver import Resolver
 from harness.loadgen.retrying import Retrying, Tried
-from harness.loadgen.rota import Rota, dealt
 from harness.loadgen.schedule import Calls
 from harness.loadgen.seat import Seat
 from harness.loadgen.storing import Storing
@@ -47,6 +49,7 @@ from harness.records import (
     Phase,
 )
 from harness.scenario import Scenario
+from harness.sessions import attempt_id, current
 from harness.trial import Trial
 from harness.wire.transcript import Transcript
 
@@ -64,81 +67,65 @@ class Worker:
         scenario = Scenario.model_validate(manifest.scenario)
         self.drain = Drain()
         self.recorder = Recorder()
-        self.in_flight = self.started = self.ended = 0
+        self.in_flight = self.started = self.ended = self.sent = 0
+        self.by_kind: Counter[str] = Counter()
         self.on_end: Callable[[AttemptStart, AttemptEnd], None] | None = None
+        self.on_worked_off: Callable[[Block], object] = lambda _: None
         self.on_full: Callable[[], object] = lambda: None
-        self.on_worked_off: Callable[[Block], None] | None = None
+        self.on_ceiling: Callable[[], object] = lambda: None
+        self.ceiling = Ceiling()
         self.closed = self._is_full = False
-        self._index, self._count = index, count
+        self._index, self._rank, self._session = index, Rank(index, count), current(manifest.sessions)
         self._load, self._plan = scenario.load, manifest.plan
-        self._lanes = plan.lanes(manifest.plan)
-        self._lane_users = plan.lane_users(manifest.plan, count)
-        self._gates = [Gate(self.drain.wake) for _ in self._lanes]
-        self._dispatchers = [
-            Dispatcher(self.drain.wake, lambda arrival: self._drop(arrival, unsent.LINE_FULL)) for _ in self._lanes
-        ]
-        self._rota = Rota(self.drain.wake, self._tell_worked_off)
-        self._turns: Sequence[Turns] = self._dispatchers if self._load.is_open else self._gates
-        self._calls, self._seed = calls, manifest.seed
-        folder = Path(manifest.dataset["folder"])
+        self._lanes = Lanes(scenario.load, manifest.plan, self.drain, self._refuse, self._tell_worked_off)
+        self._calls, folder = calls, Path(manifest.dataset["folder"])
         self._ports = {
             name: Port(name, config, manifest.urls[name], keys[name], folder) for name, config in scenario.endpoints.items()
         }
         self._waits = Waits(self.drain.wake, self.drain.each_tick)
         self._asking = self._ask
         if isinstance(self._load, EvaluationLoad):
-            self._turns = [self._rota]
-            self._asking = Retrying(self._load, self._try, self._waits, self._is_open).ask
-        now_ns = time.monotonic_ns()
-        self._rations = {
-            name: Ration(Limiter(config.limits, now_ns, count), self.drain.wake, self.drain.each_tick)
-            for name, config in scenario.endpoints.items()
-            if config.limits is not None
-        }
+            self._asking = Retrying(self._load, self._try, self._waits, self._goes_on).ask
+        self._first = (self._load.requests or 0) if isinstance(self._load, ClosedLoad) else 0  # that no number stands for
+        self._limits = {name: config.limits for name, config in scenario.endpoints.items() if config.limits is not None}
+        self._rations = {name: Ration(self._limiter(name), self.drain.wake, self.drain.each_tick) for name in self._limits}
         self._finished: list[tuple[AttemptStart, AttemptEnd, Values]] = []
         self._resolver = Resolver(self._note)
         self._windows: dict[int, Window] = {}
         self._blocks: tuple[Block, ...] = ()
-        self._seats = 0
-        self.storing = Storing(run, manifest.run_id, index, self._stop)
+        self.storing = Storing(run, manifest, index, self._stop)
         self._watch = Watch(self.drain)
 
     # blocks ----------------------------------------------------------------------------------------------------------
 
-    def open(self, blocks: tuple[Block, ...]) -> None:
-        """Enter the blocks of a step: this worker's share of their users, or of their arrivals, from now on."""
+    def open(self, blocks: tuple[Block, ...], rank: Rank | None = None) -> None:
+        """Enter the blocks of a step: this worker's share of their users, or of their arrivals, by its rank from now on."""
         self.close()
+        self._take(rank or self._rank)
         for ration in self._rations.values():
             ration.resume()
         collector.calm()
         self._blocks = blocks
         self._plan = (*self._plan, *(block for block in blocks if block not in self._plan))  # that of a search grows
-        users = [plan.share(block.concurrency, self._index, self._count) for block in blocks]
+        users = [self._rank.share(block.concurrency) for block in blocks]
         now_ns = self._mark("open", zip(blocks, users, strict=True))
-        for block, of_it in zip(blocks, users, strict=True):
-            self._begin(block, of_it, now_ns)
+        for block in blocks:
+            if block.phase is Phase.MEASURE:
+                self._windows[block.cell] = Window(now_ns, None)
+            self._lanes.open(block, now_ns, self._rank, self._plan, self._calls)
 
-    def _begin(self, block: Block, users: int, now_ns: int) -> None:
-        """An endpoint that runs beside others has a lane of its own: a slow one keeps no user of another waiting."""
-        lane = self._lanes.index(block.endpoint) if len(self._lanes) > 1 else 0
-        gate, dispatcher = self._gates[lane], self._dispatchers[lane]
-        if block.phase is Phase.MEASURE:
-            self._windows[block.cell] = Window(now_ns, None)
-        if isinstance(self._load, EvaluationLoad):
-            self._rota.open(block, users, dealt(len(self._calls), block.concurrency, self._index, self._count))
-        elif not isinstance(self._load, ClosedLoad):
-            upcoming = schedule.share(self._load, self._plan, block, self._calls.traced, self._index, self._count)
-            dispatcher.open(block, now_ns, users, upcoming)
-            self.drain.each_tick(dispatcher.tick)
-        else:
-            seed = f"{self._seed}/start/{block.cell}/{self._index}"
-            gate.open(block, [now_ns + late_ns for late_ns in schedule.starts_ns(self._load, self._plan, block, users, seed)])
-            self.drain.each_tick(gate.tick)
-            gate.tick(now_ns)
+    def _take(self, rank: Rank) -> None:
+        """Where there are fewer workers each has a larger part of a declared quota."""
+        if rank != self._rank:
+            self._rank = rank
+            for name, ration in self._rations.items():
+                ration.share(self._limiter(name))
+
+    def _limiter(self, name: str) -> Limiter:
+        return Limiter(self._limits[name], time.monotonic_ns(), self._rank.of)
 
     def _tell_worked_off(self, block: Block) -> None:
-        if self.on_worked_off is not None:
-            self.on_worked_off(block)
+        self.on_worked_off(block)
 
     def close(self) -> None:
         """Leave the blocks: nobody starts another request, but for those that an open loop had due."""
@@ -152,8 +139,7 @@ class Worker:
                 self._windows[block.cell] = Window(self._windows[block.cell].open_ns, now_ns)
 
     def _close_turns(self) -> None:
-        for turns in self._turns:
-            turns.close(time.monotonic_ns())
+        self._lanes.close(time.monotonic_ns())
         self._waits.interrupt()
 
     def cut(self, *, at_limit: bool) -> None:
@@ -168,9 +154,11 @@ class Worker:
             exchange.end(Ending.CANCELLED, time.monotonic_ns(), attempt.DRAIN_LIMIT if at_limit else "cut by the user")
 
     def drop_waiting(self, why: str) -> None:
-        for dispatcher in self._dispatchers:
-            for arrival in dispatcher.drop():
-                self._drop(arrival, why)
+        for arrival in self._lanes.drop():
+            self._drop(arrival, why)
+
+    def _refuse(self, arrival: Arrival) -> None:
+        self._drop(arrival, unsent.LINE_FULL)
 
     def _mark(self, edge: Literal["open", "close"], users: Iterable[tuple[Block, int]]) -> int:
         """Samples of this process end exactly where blocks do; blocks of one step begin and end together."""
@@ -183,9 +171,7 @@ class Worker:
     # attempts --------------------------------------------------------------------------------------------------------
 
     def seat(self) -> Seat:
-        lane, number = divmod(self._seats, self._lane_users) if len(self._lanes) > 1 else (0, self._seats)
-        self._seats += 1
-        return Seat(number, self._turns[lane])
+        return self._lanes.seat()
 
     def leave(self, seat: Seat) -> None:
         for transport in seat.transports.values():
@@ -199,13 +185,13 @@ class Worker:
         """
         position = turn.number
         if position is None:
-            position = seat.next_position(turn.block, self._index, self._count)
+            position = self._first + seat.next_position(turn.block, self._rank.user(seat.number))
         call = unsent.call_at(self._calls, turn.block, position, self.drain.bugs)
         if call.later is None:
             self._asking(seat, turn, call)
         else:
-            hold(call, partial(self._asking, seat, turn), partial(self._goes_on, turn.block, position))
-        return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if turn.number is None else 0.0
+            hold(call, partial(self._asking, seat, turn), partial(self._has_thought, turn.block, position))
+        return BACKOFF_S[min(seat.failures, len(BACKOFF_S) - 1)] if isinstance(self._load, ClosedLoad) else 0.0
 
     def _ask(self, seat: Seat, turn: Turn, call: Call, place: Place | None = None) -> Said | None:
         """From dispatch to the end of the response; of a turn that has a next one, until it has been decoded."""
@@ -224,8 +210,8 @@ class Worker:
         port = self._ports[block.endpoint]
         transcript = Transcript(port.asked.dialect)
         now_ns = time.monotonic_ns()
-        start = self._start(turn, call, seat.number * self._count + self._index, now_ns, place, trial)
-        self.in_flight += 1
+        start = self._start(turn, call, self._rank.user(seat.number), now_ns, place, trial)
+        self.in_flight, self.sent = self.in_flight + 1, self.sent + 1
         exchange = Exchange(transcript, port.deadlines, now_ns)
         try:
             unsent.check(call)
@@ -246,27 +232,30 @@ class Worker:
             self.drain.later(partial(self._finish, *rest) if short else partial(next, self._finish_long(*rest), None))
         return Sent(start, exchange, transcript, port.asked)
 
-    def _goes_on(self, block: Block, position: int, turn: int, done_ns: int) -> bool:
+    def _has_thought(self, block: Block, position: int, turn: int, done_ns: int) -> bool:
         """After thinking: whether the block is still open."""
         if self._is_open(block):
             self._waits.think(done_ns + schedule.think_ns(self._load, block, position, turn))
+        return self._goes_on(block)
+
+    def _goes_on(self, block: Block) -> bool:
+        self.wait_for_room()
         return self._is_open(block)
+
+    def wait_for_room(self) -> None:
+        """Until more attempts may be begun than have been: nearly always at once."""
+        while self.sent >= self.ceiling.most and not self.closed:
+            self.on_ceiling()
 
     def _is_open(self, block: Block) -> bool:
         return self.storing.failed is None and any(each.id == block.id for each in self._blocks)
 
     def _start(
-        self,
-        turn: Turn,
-        call: Call,
-        user: int,
-        dispatched_ns: int | None,
-        place: Place | None = None,
-        trial: Trial | None = None,
+        self, turn: Turn, call: Call, user: int, begun_ns: int | None, place: Place | None = None, trial: Trial | None = None
     ) -> AttemptStart:
         """Its first line in the journal."""
         block, scheduled = turn.block, place is None or place.turn == 0
-        id_ = f"{self._index}-{self.started}"
+        id_ = attempt_id(self._session, self._index, self.started)
         start = AttemptStart(
             id=id_,
             endpoint=block.endpoint,
@@ -275,7 +264,7 @@ class Worker:
             block=block.id,
             example=call.example,
             user=user,
-            dispatched_ns=dispatched_ns,
+            dispatched_ns=begun_ns,
             scheduled_ns=turn.scheduled_ns if scheduled else None,
             waited_ns=turn.waited_ns if scheduled else 0,
             nonce=call.nonce,
@@ -347,6 +336,7 @@ class Worker:
         """
         finished, self._finished = self._finished, []
         for start, end, icl_ns in finished:
+            self.by_kind[end.kind] += 1
             self.recorder.observe(start, end, icl_ns)
             if self.on_end is not None:
                 self.on_end(start, end)
@@ -366,7 +356,7 @@ class Worker:
     @property
     def is_idle(self) -> bool:
         """Nothing is in flight or waits to be decoded, and nothing waits to be sent."""
-        return self.started == self.ended and all(turns.is_idle for turns in self._turns)
+        return self.started == self.ended and self._lanes.is_idle
 
     # how it is ---------------------------------------------------------------------------------------------------------
 

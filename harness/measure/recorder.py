@@ -183,6 +183,22 @@ class Totals:
     def __iter__(self) -> Iterator[tuple[Cell, CellTotals]]:
         return iter(tuple(self._cells.items()))
 
+    @property
+    def by_kind(self) -> Counter[str]:
+        """Of all cells."""
+        return sum((cell.kinds for cell in self._cells.values()), Counter[str]())
+
+
+class _Kinds(msgspec.Struct):
+    """Of an `Interval` no more than this."""
+
+    kinds: dict[str, int]
+
+
+def kinds_of(blob: bytes) -> Counter[str]:
+    """How many attempts one flush tells of, by kind."""
+    return sum((Counter(each.kinds) for each in msgspec.msgpack.decode(blob, type=list[_Kinds])), Counter[str]())
+
 
 def _counts(values_ns: Values) -> Counts:
     values = np.asarray(values_ns, dtype=np.int64)

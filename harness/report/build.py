@@ -14,7 +14,7 @@ from harness import results
 from harness.errors import HarnessError, InvalidRunError, nearest
 from harness.measure import hlog
 from harness.rates import Rates
-from harness.report import frontier, html, join, quota, scorecard, steadiness, summary
+from harness.report import frontier, html, join, quota, resumed, scorecard, steadiness, summary
 from harness.report.cells import Cell, cells
 from harness.report.doubts import doubts
 from harness.report.figures import Summary, encode, rounded
@@ -75,7 +75,8 @@ def measure(run_dir: Path, *, reprice: Mapping[str, Rates] | None = None) -> Bui
     limited = {cell.words for cell in held if quota.held_back(cell.measured["quota_wait_s"])}
     unsteady = steadiness.findings({cell.words: cell.steady for cell in held}, limited)
     run = replace(run, findings=[*run.findings, *unsteady, *frontier.findings(run.manifest.searches)])
-    return Built(run_dir, run, frame, measured, rounded(summary.summarise(run, scenario, measured, rates)))
+    sessions = resumed.figures(run, frame, rates)
+    return Built(run_dir, run, frame, measured, rounded(summary.summarise(run, scenario, measured, rates, sessions)))
 
 
 def _rates(run: Run, reprice: Mapping[str, Rates]) -> dict[str, Rates | None]:

@@ -5,9 +5,10 @@ and turn.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
+from harness import sessions
 from harness.journal_reader import Attempt
 from harness.records import Finding, Phase
 from harness.report import quota, wording
@@ -45,7 +46,8 @@ def findings(run: Run) -> Iterator[Finding]:
     scenario = run.manifest.scenario
     if scenario.get("prompts", {}).get("nonce") == "attempt" or scenario.get("load", {}).get("prompts") == "trace":
         return
-    asked = {name: _asked(attempts) for name, attempts in _by_endpoint(run).items()}
+    aside = {each.start.id for each in run.aside}
+    asked = {name: _asked(attempts, aside) for name, attempts in _by_endpoint(run).items()}
     found = [said for name, each in asked.items() if (said := _repeated(name, each))]
     if found:
         yield Finding(
@@ -71,8 +73,9 @@ def reuse(run: Run) -> Iterator[str]:
     if not share:
         return
     told = []
+    aside = {each.start.id for each in run.aside}
     for name, attempts in _by_endpoint(run).items():
-        asked = _asked([each for each in attempts if not each.start.turn])  # later turns have the nonce of the first
+        asked = _asked([each for each in attempts if not each.start.turn], aside)  # later turns have the nonce of the first
         levels = dict.fromkeys(each.start.level for each in (*asked.again, *asked.first))
         again, whole = (Counter(each.start.level for each in those) for those in (asked.again, (*asked.again, *asked.first)))
         told += [f"{name} at level {level} {again[level] / whole[level]:.3f} (n = {whole[level]:,})" for level in levels]
@@ -81,14 +84,17 @@ def reuse(run: Run) -> Iterator[str]:
 
 
 def _by_endpoint(run: Run) -> dict[str, list[Attempt]]:
-    """What was sent, in that order: by cell, and in it by the clock of its own worker, from when that began with the cell."""
-    sent = [each for each in run.attempts if each.start.dispatched_ns is not None]
+    """What was sent, in that order: by cell, and in it by the clock of its own worker, from when that began with the cell.
+
+    What was set aside was asked, too: before what its cell was played again with.
+    """
+    sent = [each for each in (*run.aside, *run.attempts) if each.start.dispatched_ns is not None]
     begun_ns = quota.beginnings(sent, run.manifest.plan, run.marks)
     cells = {block.id: block.cell for block in run.manifest.plan}
 
-    def order(each: Attempt) -> tuple[int, int]:
-        cell = cells[each.start.block]
-        return cell, each.begun_ns - begun_ns[cell, each.worker]
+    def order(each: Attempt) -> tuple[int, int, int]:
+        cell, session = cells[each.start.block], sessions.of_worker(run.manifest.sessions, each.worker)
+        return cell, session, each.begun_ns - begun_ns[cell, each.worker]
 
     found: dict[str, list[Attempt]] = {}
     for each in sorted(sent, key=order):
@@ -96,12 +102,13 @@ def _by_endpoint(run: Run) -> dict[str, list[Attempt]]:
     return found
 
 
-def _asked(attempts: Sequence[Attempt]) -> _Asked:
+def _asked(attempts: Sequence[Attempt], aside: Container[str]) -> _Asked:
+    """aside: ids of attempts that were made and do not count."""
     asked: set[tuple[str, str | None, int | None]] = set()
     found = _Asked([], [])
     for each in attempts:
         prompt = (each.start.example, each.start.nonce, each.start.turn)
-        if each.start.phase is Phase.MEASURE:
+        if each.start.phase is Phase.MEASURE and each.start.id not in aside:
             (found.again if prompt in asked else found.first).append(each)
         asked.add(prompt)
     return found

@@ -8,7 +8,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness import results
+from harness import results, sessions
 from harness.calibration import Calibration, LevelCalibration
 from harness.errors import HarnessError
 from harness.measure import truth
@@ -126,7 +126,10 @@ def _in_flight(run: Run, highest: Sequence[Block]) -> int:
     by_worker: Counter[int] = Counter()
     for worker, sample in run.health:
         by_worker[worker] = max(by_worker[worker], sample.in_flight)
-    return min(users, max(1, by_worker.total()))
+    at_once: Counter[int] = Counter()
+    for worker, most in by_worker.items():
+        at_once[sessions.of_worker(run.manifest.sessions, worker)] += most
+    return min(users, max(1, *at_once.values(), 1))
 
 
 def _busiest(run: Run, highest: Sequence[Block]) -> list[tuple[float, float | None]]:

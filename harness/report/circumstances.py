@@ -1,5 +1,6 @@
 """The shape of what summary.json says of the measurement itself: client, calibration, names, state of the load."""
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -205,3 +206,37 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
     again: str
     confidence: float
     levels: dict[str, dict[str, NoiseFigure]]
+
+
+class SessionFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One session of a run that was gone on with.
+
+    first_block  where it began
+    state        of the run as it left it; `why`: what was found against the run then
+    seconds      how long its load processes were there; None of the last one
+    """
+
+    number: int
+    began_utc: str
+    first_block: int
+    workers: int
+    seconds: float | None
+    state: str
+    why: tuple[str, ...]
+
+
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """What was begun of cells that a later session played again; `unpriced` attempts are not in `usd`."""
+
+    attempts: int
+    by_kind: dict[str, int]
+    usd: Decimal | None
+    unpriced: int
+
+
+class Sessions(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a run that was interrupted and gone on with; `usd` is for all its requests, those that were set aside included."""
+
+    sessions: tuple[SessionFigures, ...]
+    set_aside: SetAside
+    usd: Decimal | None

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.rates import Rates
 from harness.records import Finding, load_in_words
-from harness.report.circumstances import CalibrationFigures, ClientFigures, LookUp, Noise, Repeated, SearchFigures, Steady
+from harness.report import circumstances
 from harness.report.tries import AnswersTried
 
 SUMMARY_VERSION = 1
@@ -254,7 +254,7 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     done_s: Distribution
     connect_wait_s: Distribution
     dispatch: Dispatch | None
-    steady: tuple[Steady, ...]
+    steady: tuple[circumstances.Steady, ...]
     network: Network
     latency_all: LatencyAll
     output_tokens_per_s: OutputRate
@@ -265,10 +265,10 @@ class LevelFigures(msgspec.Struct, frozen=True, kw_only=True):
     errors: Proportion
     usd: Spend
     tokens: Tokens
-    client: ClientFigures
+    client: circumstances.ClientFigures
     slo: tuple[ObjectiveResult, ...]
     conversations: Conversations | None = None
-    repetitions: dict[str, Repeated] = {}
+    repetitions: dict[str, circumstances.Repeated] = {}
     reason: dict[str, str] = {}
     tried: AnswersTried | msgspec.UnsetType = msgspec.UNSET
     answer_s: Distribution | msgspec.UnsetType = msgspec.UNSET
@@ -297,7 +297,7 @@ class EndpointFigures(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates | None
     peak: str
     levels: dict[str, LevelFigures]
-    search: SearchFigures | None = None
+    search: circumstances.SearchFigures | None = None
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -340,7 +340,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     quotas   what the load met of rate limits, in sentences; `reused` the same of requests that were to repeat
     hosts    those other than the master's, and how far their clocks are from its own, in sentences
     covers_s from the first measure window to the end of the last; `variation` says what that cannot show, if anything
-    noise    of a run that asked one endpoint as two
+    noise    of a run that asked one endpoint as two; `sessions` of one that was gone on with
     """
 
     v: int = SUMMARY_VERSION
@@ -358,14 +358,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     peak: str
     endpoints: dict[str, EndpointFigures]
     comparison: Comparison | None
-    names: tuple[LookUp, ...]
-    calibration: CalibrationFigures
+    names: tuple[circumstances.LookUp, ...]
+    calibration: circumstances.CalibrationFigures
     quotas: tuple[str, ...]
     reused: tuple[str, ...] = ()
     hosts: tuple[str, ...]
     covers_s: float
     variation: str | None
-    noise: Noise | None
+    noise: circumstances.Noise | None
+    sessions: circumstances.Sessions | None
     findings: tuple[Finding, ...]
     torn_lines: int
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from harness.records import Resolved
 from harness.report import wording
 from harness.report.cells import Cell
 from harness.report.circumstances import LookUp
 from harness.report.distribution import exact
 from harness.report.figures import Bounds, Distribution, Network, Summary
+from harness.resolved import Resolved
 
 NOTABLE_RATIO = 0.1  # of TTFT: from here on the terminal tells it too
 _STEPS = {

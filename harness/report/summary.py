@@ -28,7 +28,7 @@ from harness.report import (
     verdict,
 )
 from harness.report.cells import Cell, of_repetition
-from harness.report.circumstances import Repeated
+from harness.report.circumstances import Repeated, Sessions
 from harness.report.compare import compare
 from harness.report.distribution import failure_aware
 from harness.report.evaluated import ANSWER, GIVEN_UP
@@ -53,7 +53,9 @@ _ANSWERED = frozenset({OK, "refused", "blocked_input", "blocked_output"})
 _NO_WINDOW = "no worker closed a measure window of this level"
 
 
-def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[str, Rates | None]) -> Summary:
+def summarise(
+    run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[str, Rates | None], sessions: Sessions | None = None
+) -> Summary:
     """Every figure of the run. `cells` as `report.cells.cells` gives them, priced at `rates`."""
     manifest = run.manifest
     targets = [slo.parse(text, scenario.load.view) for text in scenario.slo]
@@ -99,6 +101,7 @@ def summarise(run: Run, scenario: Scenario, cells: Sequence[Cell], rates: dict[s
         covers_s=covers_s,
         variation=campaign.of_one_run(covers_s),
         noise=noise.figures(cells, scenario.load),
+        sessions=sessions,
         findings=tuple(run.findings),
         torn_lines=run.torn,
     )

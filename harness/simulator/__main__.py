@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def play(config: Config) -> None:
     """Until a signal comes. The truth is whole afterwards."""
-    truth = TruthFile(Path(config.truth) if config.truth is not None else None)
+    truth = TruthFile(Path(config.truth) if config.truth is not None else None, goes_on=config.truth_goes_on)
     waiting = poller.best()
     loop = Loop(waiting, truth.write_some)
     server = Server(config, loop, truth)

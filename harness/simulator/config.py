@@ -17,7 +17,7 @@ FILLER_TOKENS = 64
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Each candidate has a port of its own: `port`, `port` + 1, ..., or any free ones when `port` is 0.
 
-    truth          file that the truth is written to; None keeps none
+    truth          file that the truth is written to; None keeps none; `truth_goes_on`: after what is in it
     filler_tokens  length of the answer to an unknown prompt
     tls            serve HTTPS with these files; None serves HTTP
     until_stdin_closes   end when standard input does: a parent that was killed leaves no simulator behind
@@ -27,6 +27,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=LAST_PORT)] = 0
     truth: str | None = None
+    truth_goes_on: bool = False
     seed: int = 1
     filler_tokens: Annotated[int, msgspec.Meta(ge=1)] = FILLER_TOKENS
     tls: Tls | None = None

@@ -3,6 +3,7 @@
 Lines are encoded and written in idle moments, so that keeping the truth does not change it.
 """
 
+import os
 from collections import deque
 from io import FileIO
 from pathlib import Path
@@ -78,15 +79,20 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TruthFile:
-    """The file, begun anew. With no path it keeps nothing. Raises `StorageError` when it cannot be written."""
+    """The file, begun anew, or gone on with. With no path it keeps nothing. `StorageError` when it cannot be written.
 
-    def __init__(self, path: Path | None) -> None:
+    A line that a killed simulator left without its end is closed, so that it spoils no other.
+    """
+
+    def __init__(self, path: Path | None, *, goes_on: bool = False) -> None:
         self._path = path
         self._pending: deque[Delivery] = deque()
         self._file: FileIO | None = None
         if path is not None:
             try:
-                self._file = path.open("wb", buffering=0)
+                self._file = path.open("ab+" if goes_on else "wb", buffering=0)
+                if goes_on and not _is_finished(self._file):
+                    _write_all(self._file, b"\n")
             except OSError as problem:
                 raise self._failure(problem) from problem
 
@@ -116,6 +122,13 @@ class TruthFile:
 
     def _failure(self, problem: OSError) -> StorageError:
         return StorageError(f"cannot write the truth: {problem.strerror}", where=str(self._path))
+
+
+def _is_finished(file: FileIO) -> bool:
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _write_all(file: FileIO, data: bytes) -> None:

@@ -51,6 +51,24 @@ def test_an_evaluation_says_how_much_it_asks(scenario: Path, signoff: Invoke, ca
     assert "evaluation" not in json.loads(capsys.readouterr().out)["plan"]
 
 
+def test_levels_that_end_by_requests_say_so(scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    """They take as long as their warm-ups at least, and as long as their time at most."""
+    assert 0 == signoff("validate", str(scenario), "--set", "load.requests=2500")
+    said = "x 2 repetitions, each until 2,500 requests are made, interleaved: "
+    assert said in (out := capsys.readouterr().out), out
+    assert 2 == signoff("validate", str(scenario), "--set", "load.requests=3")
+    assert "3 requests at a level of 4 users" in capsys.readouterr().err
+
+
+def test_more_processes_than_users_of_an_open_loop(scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    """Some of them would have arrivals that nobody sends; a closed loop does without them."""
+    load = "load={kind: open, levels: [5], users: 2}"
+    assert 0 == signoff("validate", str(scenario), "--set", load, "--processes", "2")
+    assert 2 == signoff("validate", str(scenario), "--set", load, "--processes", "3")
+    assert "load.users: 2 users of an open loop at 3 processes" in capsys.readouterr().err
+    assert 0 == signoff("validate", str(scenario), "--processes", "30")
+
+
 def test_the_description_as_json(
     scenario: Path, signoff: Invoke, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

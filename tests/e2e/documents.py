@@ -23,6 +23,8 @@ RUN_FILES += (
     "simulator.json",
     "locust.log",
     ".lock",
+    "locust-1.log",
+    "journal-1-000.jsonl",
     "calibration.json",
     "campaign.json",
     "campaign.html",

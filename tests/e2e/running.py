@@ -8,17 +8,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 START_S = 40.0
 POLL_S = 0.01
 
 
 class Running:
-    """Started at once, with `folder`/runs as its --out; what it prints goes to files, so that it can never block."""
+    """Started at once, with `folder`/runs as its --out; what it prints goes to files, so that it can never block.
 
-    def __init__(self, scenario: Path, folder: Path, *words: object, **environ: str) -> None:
+    Without a scenario it goes on with a run that is in there, which `words` name.
+    """
+
+    def __init__(self, scenario: Path | None, folder: Path, *words: object, **environ: str) -> None:
         self.out, self._printed, self._said = folder / "runs", folder / "stdout", folder / "stderr"
-        command = [sys.executable, "-m", "harness.cli.app", "run", scenario, "--out", self.out, "--metrics", "", *words]
+        begun = () if scenario is None else (scenario, "--out", self.out)
+        command = [sys.executable, "-m", "harness.cli.app", "run", *begun, "--metrics", "", *words]
         with self._printed.open("wb") as stdout, self._said.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
@@ -79,10 +84,19 @@ class Running:
             time.sleep(POLL_S)
 
 
+Made = TypeVar("Made", bound=Running)
+
+
 @contextmanager
-def running(scenario: Path, folder: Path, *words: object, **environ: str) -> Iterator[Running]:
+def running(
+    scenario: Path | None,
+    folder: Path,
+    *words: object,
+    made: type[Made] = Running,
+    **environ: str,  # type: ignore[assignment]
+) -> Iterator[Made]:
     """A run of which nothing is left afterwards, whatever the test found."""
-    run = Running(scenario, folder, *words, **environ)
+    run = made(scenario, folder, *words, **environ)
     try:
         yield run
     finally:

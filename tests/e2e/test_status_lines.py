@@ -15,7 +15,7 @@ SCENE = """
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     os.environ["SIGNOFF_STATUS_FD"] = str(writing)
     from harness import session
-    from harness.loadgen.conductor import Progress
+    from harness.loadgen.progress import Progress
 
     class Conductor:
         totals, abandoned = (), 0

@@ -99,23 +99,6 @@ def test_ctrl_c_in_the_drain_and_again_while_grading(scenario: Path, tmp_path: P
     assert 4 == len(results.read_grades(run.run))
 
 
-def test_killed_load_process(scenario: Path, tmp_path: Path) -> None:
-    """SIGKILL of one of two load processes: the run ends INVALID within seconds, with all that was written down."""
-    with running(scenario, tmp_path, "--processes", 2) as run:
-        run.until_journal_says('"t":"end"', times=4)
-        os.kill(run.workers[0], signal.SIGKILL)
-        assert 4 == run.end(limit_s=20), run.err
-        kept = results.read_run(run.run)
-        assert "degraded" == kept.manifest.state
-        assert ["worker_lost"] == [finding.code for finding in kept.findings if finding.invalid]  # the clock may step, too
-        summary = json.loads((run.run / results.SUMMARY).read_text())
-        assert not summary["valid"]
-        by_kind = summary["endpoints"]["first"]["levels"]["4"]["attempts"]["by_kind"]
-        assert by_kind["ok"] >= 4
-        assert 2 == by_kind["lost_worker"]  # one each of the two users that it had
-        run.until_nobody_is_left(0)
-
-
 def test_killed_master(scenario: Path, tmp_path: Path, signoff: Callable) -> None:
     """SIGKILL of Locust's master: its worker ends what was in flight, the run is INVALID, and each report is the same."""
     with running(scenario, tmp_path) as run:

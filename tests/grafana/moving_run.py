@@ -87,8 +87,8 @@ def main() -> None:
     from gevent import get_hub, monkey, sleep
 
     monkey.patch_all()
-    from harness.loadgen.conductor import Progress
     from harness.loadgen.exporter import Exporter, RunInfo
+    from harness.loadgen.progress import Progress
 
     read_line = get_hub().threadpool.apply  # stdin would block the hub
     totals = Totals()

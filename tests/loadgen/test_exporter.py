@@ -18,8 +18,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from harness.errors import HarnessError
 from harness.health import Health
-from harness.loadgen.conductor import Progress
 from harness.loadgen.exporter import Exporter, RunInfo, address
+from harness.loadgen.progress import Progress
 from harness.measure import slo
 from harness.measure.recorder import Recorder, Totals
 from harness.rates import Rates

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from harness.loadgen.guard import Guard
+from harness.loadgen.guard import Guard, Used
 from harness.measure.recorder import Interval, Totals
 from harness.rates import Rates
 from harness.scenario import Budget
@@ -65,3 +65,22 @@ def test_time_is_up() -> None:
     found = guard.breach(Totals(), 120.0)
     assert found is not None
     assert "the time limit of 2 minutes is over" == found.what
+
+
+@pytest.mark.parametrize(
+    ("budget", "what"),
+    [
+        (Budget(usd="0.03"), "0.03 USD were spent of a budget of 0.03"),
+        (Budget(errors=0.2, errors_after=50), "11 of 51 requests at a failed, over the limit of 20 %"),
+        (Budget(minutes=1.0), "the time limit of 1 minutes is over"),
+    ],
+)
+def test_what_earlier_sessions_used_counts(budget: Budget, what: str) -> None:
+    """Half before and half now is the whole."""
+    ok, failed = (4, 6) if budget.usd else (40, 0), (0, 0) if budget.usd else (5, 6)
+    before = Used(totals(a={"ok": ok[0], "http_5xx": failed[0]}), 31.0)
+    now = totals(a={"ok": ok[1], "http_5xx": failed[1]})
+    assert Guard(budget, RATES).breach(now, 30.0) is None
+    found = Guard(budget, RATES, before).breach(now, 30.0)
+    assert found is not None
+    assert what == found.what

@@ -93,3 +93,12 @@ def test_filler_of_a_trace_can_have_the_nonce_of_the_run() -> None:
     found = [cache.meet(Calls(load, PROMPTS, traced, Nonces("run", run)).at(BLOCK, 0).messages) for run in ("r", "s", "r")]
     assert [0, 0] == found[:2]
     assert found[2] > 80
+
+
+def test_a_cell_that_is_played_again_meets_no_cache() -> None:
+    """What an interrupted session asked is in the provider's cache; the next one asks the same examples with other nonces."""
+    cache = PrefixCache()
+    again = Calls(CLOSED, PROMPTS, nonces=Nonces("attempt", "r", 0.0, session=1))
+    assert [0] * ASKED == cached(calls("attempt"), cache)
+    assert [0] * ASKED == cached(again, cache)
+    assert [calls("attempt").at(BLOCK, n).example for n in range(ASKED)] == [again.at(BLOCK, n).example for n in range(ASKED)]

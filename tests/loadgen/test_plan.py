@@ -2,10 +2,12 @@
 
 import itertools
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import HarnessError
 from harness.load import OpenLoad
 from harness.loadgen import plan, schedule
 from harness.records import Phase
@@ -68,9 +70,61 @@ def test_parallel_runs_every_endpoint_at_once() -> None:
 def test_endpoints_at_once_have_lanes_of_their_own() -> None:
     """Each lane has as many users on each worker as the highest level may need there; one at a time need no lanes."""
     blocks = plan.build(scenario(design="parallel"))
-    assert (("a", "b", "c"), 2) == (plan.lanes(blocks), plan.lane_users(blocks, workers=3))
+    assert (("a", "b", "c"), 18) == (plan.lanes(blocks), plan.population(4, 3, 3))
     assert ("",) == plan.lanes(plan.build(scenario()))
     assert all(len(step) == 1 for step in plan.steps(plan.build(scenario())))
+
+
+def played(source: plan.Fixed, disturbed: set[int]) -> list[list[int]]:
+    """The cells of each drain, where those of these drains are given up."""
+    found = []
+    for number, blocks in enumerate(source.cells()):
+        found.append(sorted({block.cell for block in blocks}))
+        if number in disturbed:
+            source.give_up()
+    return found
+
+
+def test_what_is_given_up_comes_again_at_the_end() -> None:
+    """As a cell of its own, warm-up and all, and once more where it is disturbed again."""
+    blocks = plan.build(scenario(design="sequential", levels=(1,), repetitions=1))
+    source = plan.Fixed(blocks)
+    upcoming = source.cells()
+    first = next(upcoming)
+    repeated = source.give_up()
+    assert [(6, 3), (7, 3)] == [(block.id, block.cell) for block in repeated]
+    same = [msgspec.structs.replace(block, id=0, cell=0) for block in first]
+    assert same == [msgspec.structs.replace(block, id=0, cell=0) for block in repeated]
+    assert [[1], [2], [3]] == [sorted({block.cell for block in each}) for each in upcoming]
+    assert [[0], [1], [2], [3], [4]] == played(plan.Fixed(blocks), {0, 3})
+    assert [[0], [1], [2]] == played(plan.Fixed(blocks), set())
+
+
+def test_what_ran_at_once_comes_again_at_once() -> None:
+    """With steps of its own."""
+    blocks = plan.build(scenario(design="parallel", levels=(2,), repetitions=1))
+    source = plan.Fixed(blocks)
+    next(source.cells())
+    repeated = source.give_up()
+    assert [3, 4, 5] * 2 == [block.cell for block in repeated]
+    assert [2, 2, 2, 3, 3, 3] == [block.step for block in repeated]
+    assert list(range(6, 12)) == [block.id for block in repeated]
+    assert 4 == len(plan.steps((*blocks, *repeated)))
+
+
+def test_a_level_that_ends_by_its_requests_has_a_warm_up_by_time() -> None:
+    """The number is that of the measure window."""
+    blocks = plan.build(scenario(requests=400))
+    assert {(Phase.WARMUP, None), (Phase.MEASURE, 400)} == {(block.phase, block.requests) for block in blocks}
+
+
+def test_an_open_loop_needs_a_user_for_each_process() -> None:
+    """Each has its part of the arrivals, and somebody to send them; a closed loop may leave processes idle."""
+    opened = scenario(kind="open", levels=(10,), users=2)
+    plan.check_hands(opened.load, 2)
+    with pytest.raises(HarnessError, match="2 users of an open loop at 3 processes"):
+        plan.check_hands(opened.load, 3)
+    plan.check_hands(scenario().load, 30)
 
 
 @given(

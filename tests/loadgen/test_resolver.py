@@ -16,7 +16,8 @@ from harness.loadgen.drain import Drain
 from harness.loadgen.resolver import Resolver
 from harness.loadgen.tls import context
 from harness.loadgen.transport import Transport
-from harness.records import Ending, Resolved
+from harness.records import Ending
+from harness.resolved import Resolved
 from harness.scenario import Tls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernel receive stamps are Linux's")

@@ -214,3 +214,28 @@ def test_a_plan_that_is_known_has_one_cell_after_the_other() -> None:
     plan = Fixed(build(of))
     assert [2, 2] == [len(blocks) for blocks in plan.cells()]
     assert (4, False) == (plan.users, plan.is_over(build(of)[0], 1.0))
+
+
+def test_a_step_that_was_disturbed_comes_again(tmp_path: Path) -> None:
+    """It is not judged, and it is no second run of its level; but it was paid."""
+    endpoint = Endpoint(tmp_path, scenario(OPEN, "e2e.p99 <= 1 s"), 8, 0.1)
+    cells = endpoint.plan.cells()
+
+    def play() -> Block:
+        endpoint.free_ns = [endpoint.now_ns] * endpoint.servers
+        blocks = next(cells)
+        for block in blocks:
+            endpoint.block(block)
+        endpoint.pass_time(max((at_ns for at_ns, _, _ in endpoint.coming), default=endpoint.now_ns))
+        return blocks[-1]
+
+    first = play()
+    assert () == endpoint.plan.give_up()
+    second = play()
+    third = play()
+    assert (first.rate, first.repetition, first.seconds) == (second.rate, second.repetition, second.seconds)
+    assert (first.id, first.cell) < (second.id, second.cell)
+    assert third.rate != second.rate
+    (found,) = endpoint.plan.searched
+    assert [(4.0, 1)] == [(judged.load, judged.runs) for judged in found.judged]
+    assert found.requests > 2 * first.seconds * (first.rate or 0)

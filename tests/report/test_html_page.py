@@ -11,11 +11,12 @@ import handmade
 import msgspec
 import pytest
 
-from harness.records import Finding, Resolved
+from harness.records import Finding
 from harness.report import html, join
 from harness.report.build import Built
 from harness.report.cells import cells
 from harness.report.summary import summarise
+from harness.resolved import Resolved
 from harness.scenario import Scenario
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}

@@ -26,9 +26,9 @@ from harness.records import (
     JournalHead,
     JournalLine,
     Manifest,
-    Resolved,
 )
 from harness.report.build import HLOG, HTML, SCORECARD, build
+from harness.resolved import Resolved
 
 FILES = (results.SUMMARY, SCORECARD, "joined.csv", HLOG, HTML)
 FIGURES = (results.SUMMARY, SCORECARD, HLOG, HTML)
@@ -209,11 +209,12 @@ def test_a_second_beginning_in_one_journal(whole: Path, tmp_path: Path) -> None:
         results.read_run(copy)
 
 
-def test_a_later_session_has_a_worker_of_the_same_number(whole: Path, tmp_path: Path) -> None:
-    """`journal-1-000.jsonl` goes on with what `journal-000.jsonl` began."""
+def test_a_journal_of_a_session_that_nobody_planned(whole: Path, tmp_path: Path) -> None:
+    """`journal-1-000.jsonl` beside a manifest of one session: the manifest is an old one, or the journal of a copy."""
     copy = dealt(whole, tmp_path, 1, DEALS["in turn"])
     log = LineLog(copy / "journal-1-000.jsonl")
-    log.write(JournalHead(v=1, run="run", worker=0, pid=2, host="h", monotonic_ns=0, wall_ns=0))
+    log.write(JournalHead(v=1, run="run", worker=0, pid=2, host="h", monotonic_ns=0, wall_ns=0, session=1))
     log.write(LastWord(0, 0))
     log.close()
-    assert len(results.read_run(whole).attempts) == len(results.read_run(copy).attempts)
+    with pytest.raises(InvalidRunError, match="a journal of session 1, of which manifest"):
+        results.read_run(copy)

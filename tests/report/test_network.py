@@ -6,11 +6,11 @@ import handmade
 import pytest
 from handmade import MS
 
-from harness.records import Resolved
 from harness.report import join, network
 from harness.report.cells import cells
 from harness.report.figures import Network, Summary
 from harness.report.summary import summarise
+from harness.resolved import Resolved
 from harness.scenario import Scenario
 
 

@@ -93,3 +93,21 @@ def test_a_file_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> Non
         truth.write_some()
     assert "/dev/full" == failure.value.where
     truth.close()
+
+
+def test_it_goes_on_after_a_line_that_was_torn(tmp_path: Path) -> None:
+    """A later simulator of the same run appends, and what a killed one left unfinished spoils no line of its."""
+    path = tmp_path / "truth.jsonl"
+    for n in (1, 2):
+        truth = TruthFile(path, goes_on=True)
+        truth.add(numbered(n))
+        truth.close()
+    assert [1, 2] == lines(path)
+    with path.open("ab") as torn:
+        torn.write(b'{"candidate":"a","n')
+    truth = TruthFile(path, goes_on=True)
+    truth.add(numbered(3))
+    truth.close()
+    written = path.read_bytes().splitlines()
+    assert [b'{"candidate":"a","n'] == written[2:3]
+    assert 3 == msgspec.json.decode(written[3], type=Delivery).n
