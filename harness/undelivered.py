@@ -15,12 +15,15 @@ def doubts(run: Path, manifest: Manifest, started: Mapping[int, int]) -> Iterato
     """`started` are the attempts in the journals that are here, by worker."""
     for each in manifest.hosts:
         lacking = _lacking_bytes(run, each)
-        attempts = max(0, each.started - started.get(each.worker, 0))
+        here = started.get(each.worker, 0)
+        attempts = max(0, each.started - here)
+        is_over = manifest.state not in ("planned", "running")  # else more was told than is written here
+        most = max(0, each.most - here) if is_over and each.most else None
         if each.own and (lacking or not (each.whole or each.collected)):
             yield Finding(
                 code="journal_undelivered",
                 what=f"worker {each.worker} on {each.host or 'another host'} kept a journal of its own, of which "
-                f"{_told(lacking, attempts)}",
+                f"{_told(lacking, attempts)}{'' if most is None else f'; at most {most:,} attempts are missing'}",
                 why="what is not here is missing from every figure: attempts, their ends, and answers to grade",
                 remedy=f"`signoff report RUN --collect FOLDER`, with that worker's folder: {manifest.run_id} in its --out, "
                 "or in `runs` if it named none",

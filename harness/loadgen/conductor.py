@@ -313,7 +313,7 @@ class Conductor:
         """Tell a worker which run this is and which worker it is; a worker that nobody expects gets no answer."""
         index = self._roster.enter(hello)
         if index is not None:
-            self._hosts.set_up(hello.client, index, self._workers)
+            self._hosts.set_up(hello.client, index, self._workers, self._users.on(1))
 
     def _on_ready(self, ready: messages.Ready) -> None:
         self._hosts.ready(ready)

@@ -43,6 +43,7 @@ class Setup(Frozen, frozen=True):
 
     run       the run directory on the master's host; a worker that sees the file `mark` in there sees the same one
     manifest  its bytes, with their `sha256`: all that a worker elsewhere needs
+    users     how many it may have at most, when the others are gone
     """
 
     run: str
@@ -51,6 +52,7 @@ class Setup(Frozen, frozen=True):
     manifest: bytes
     sha256: str
     mark: str
+    users: int
 
 
 class Ready(Frozen, frozen=True):
