@@ -82,8 +82,9 @@ class Hosts:
             echo = said.echo
             exchange = Exchange(sent_ns, echo.heard_ns, echo.said_ns, back_ns, echo.said_wall_ns, back_wall_ns)
             clock = clocks.better(clock, clocks.clock(exchange))
-        most = max(said.started, said.ceiling)
-        self._known[said.index] = msgspec.structs.replace(known, told=said.sizes, started=said.started, most=most, clock=clock)
+        self._known[said.index] = msgspec.structs.replace(
+            known, told=said.sizes, started=said.started, most=said.most, clock=clock
+        )
 
     def bye(self, index: int) -> None:
         """Its last word, after its last interval."""

@@ -299,6 +299,7 @@ class Member:
                 echo=self._echo(),
                 number=self._reports,
                 ceiling=worker.started + more,
+                most=worker.sent + more,
             )
         )
         self._reports += 1

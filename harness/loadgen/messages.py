@@ -112,7 +112,8 @@ class Interval(Frozen, frozen=True):
 
     sizes    of the files that it keeps for itself, in bytes by name; none where they are the master's, too
     number   how many there were before
-    ceiling  it will not have started more than this until the master has noted a later report
+    ceiling  it will not have started more than this until the master has noted a later report, but for what it drops
+    most     nor sent more than this
     """
 
     index: int
@@ -126,6 +127,7 @@ class Interval(Frozen, frozen=True):
     sizes: dict[str, int] = msgspec.field(default_factory=dict)
     number: int = 0
     ceiling: int = 0
+    most: int = 0
 
 
 class Piece(Frozen, frozen=True):

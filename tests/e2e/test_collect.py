@@ -47,7 +47,7 @@ def test_what_is_missing_is_counted_and_brought(kept: Path, cut: Path, run_dir: 
     assert (
         f"on b kept a journal of its own, of which at least {bytes_:,} bytes, with {attempts:,} attempts, are not here" in one
     )
-    assert f"; at most {attempts + 7:,} attempts are missing. " in one
+    assert f"; at most {attempts + 7:,} that were sent are missing. " in one
     assert f"--collect FOLDER`, with that worker's folder: {run_dir.name} in its --out" in one
     assert 4 == here("report", cut, cwd=cut).code
     done = here("report", cut, "--collect", kept, cwd=cut)
@@ -92,7 +92,7 @@ def test_a_last_word_that_did_not_come_is_a_doubt(kept: Path, cut: Path) -> None
         shutil.copy(kept / name, cut / name)
     (one,) = said(cut)
     assert "its last word has not come" in one
-    assert "; at most 7 attempts are missing. " in one
+    assert "; at most 7 that were sent are missing. " in one
 
 
 def test_who_was_killed_with_the_master_is_bounded_by_nothing(kept: Path, cut: Path) -> None:
