@@ -23,6 +23,7 @@ RUN_FILES += (
     "simulator.json",
     "locust.log",
     ".lock",
+    ".resuming.lock",
     "locust-1.log",
     "journal-1-000.jsonl",
     "calibration.json",

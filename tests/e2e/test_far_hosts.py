@@ -194,6 +194,42 @@ def test_a_full_disk_of_the_far_host_loses_nothing_in_flight(net: Network) -> No
     assert [] == [*made.kept.glob(".reserve*")]
 
 
+def test_a_far_worker_that_is_told_to_end_leaves_nothing_owed(net: Network) -> None:
+    """SIGTERM: it sends what it keeps and goes; the near one measures the cell again, alone."""
+    made = Far(net, LEVELS % 4)
+    made.until_the_master_has('"t":"end"', times=10)
+    made.workers[1].terminate()
+    assert 4 == made.end(), made.said("master")
+    run = results.read_run(made.run)
+    assert ({"worker_lost"}, "degraded") == (codes(made.run), run.manifest.state), made.said("far")
+    ((loss, owed),) = [(each.worker, each.at_most) for each in run.manifest.losses]
+    assert (made.far, 0) == (loss, owed)
+    assert [] == [path.name for path in made.kept.glob("*.jsonl") if path.read_bytes() != (made.run / path.name).read_bytes()]
+    assert {1 - made.far} == {each.worker for each in run.attempts}
+    assert {0, 1} == {each.worker for each in run.aside}
+    assert [] == [each for each in (*run.attempts, *run.aside) if each.end is None]
+
+
+def test_a_far_worker_that_is_killed_is_told_of_and_brought(net: Network) -> None:
+    """SIGKILL: the bound that is stated holds what is truly missing, which is known once its journal is brought."""
+    made = Far(net, LEVELS % 4)
+    made.until_the_master_has('"t":"end"', times=10)
+    made.workers[1].kill()
+    assert 4 == made.end(), made.said("master")
+    assert {"worker_lost", "journal_undelivered"} <= codes(made.run)
+    (loss,) = results.read_run(made.run).manifest.losses
+    assert made.far == loss.worker
+    report(made.run, "--collect", made.kept)
+    run = results.read_run(made.run)
+    unended = [each for each in run.aside if each.end is None]
+    assert {made.far} == {each.worker for each in unended}
+    assert len(unended) <= loss.at_most
+    assert {1 - made.far} == {each.worker for each in run.attempts}
+    assert {"worker_lost"} == codes(made.run)
+    (lost,) = (finding for finding in run.findings if finding.code == "attempts_lost")
+    assert f"{len(unended)} of " in lost.what
+
+
 def test_a_killed_master_costs_nothing_that_was_measured(net: Network) -> None:
     """The far worker stops by itself; with its journal brought, every request that it began has its end in the run."""
     made = Far(net, LEVELS % 30)

@@ -56,12 +56,17 @@ def test_the_right_ends_with_its_process(planned: Path) -> None:
     os.close(claim(planned))
 
 
-@pytest.mark.parametrize("state", sorted({*Manifest.__annotations__["state"].__args__} - {"planned"}))
+@pytest.mark.parametrize("state", sorted({*Manifest.__annotations__["state"].__args__} - {"planned", "complete"}))
 def test_what_was_made_is_not_made_again(state: str, planned: Path) -> None:
     """Whatever became of it."""
     results.write_manifest(planned, msgspec.structs.replace(results.read_manifest(planned), state=state))
-    other = f"this run is not to be made again, its state is {state!r}"
-    assert ("this run is complete, and is not to be made again" if state == "complete" else other) == refusal(planned)
+    assert f"this run is not to be made again, its state is {state!r}" == refusal(planned)
+
+
+def test_what_is_complete_is_not_made_again(planned: Path) -> None:
+    """Nor gone on with, so nobody is told to."""
+    results.write_manifest(planned, msgspec.structs.replace(results.read_manifest(planned), state="complete"))
+    assert "this run is complete, and is not to be made again" == refusal(planned)
 
 
 def test_what_was_begun_is_not_begun_again(planned: Path) -> None:

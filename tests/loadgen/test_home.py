@@ -11,6 +11,7 @@ from harness.errors import HarnessError
 from harness.loadgen import home, prepare
 from harness.loadgen.home import Own
 from harness.loadgen.messages import Setup
+from harness.sessions import Session
 
 SCENARIO = """
 name: t
@@ -57,6 +58,16 @@ def test_who_sees_the_masters_folder_works_in_it(tmp_path: Path) -> None:
     """It needs no scenario of its own."""
     setup = told(tmp_path / "master", seen=True)
     assert (Path(setup.run), False) == home.settle(setup, Own())[::2]
+
+
+def test_a_run_that_is_gone_on_with_needs_workers_that_see_it(tmp_path: Path) -> None:
+    """Whatever they have of their own; who sees the folder works in it as ever."""
+    setup = told(tmp_path / "master", seen=True)
+    again = changed(setup, sessions=(Session(0, "", 0, 2, "interrupted"), Session(1, "", 1, 2)))
+    assert not home.settle(again, Own()).is_own
+    (Path(setup.run) / setup.mark).unlink()
+    assert "a run that is gone on with needs that" in refusal(again, Own(str(scenario(tmp_path / "worker")), tmp_path / "own"))
+    assert not (tmp_path / "own").exists()
 
 
 def test_a_mark_stays_until_the_next_one(tmp_path: Path) -> None:

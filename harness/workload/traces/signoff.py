@@ -71,6 +71,9 @@ def _files(path: Path) -> Sequence[Path]:
     if not files:
         remedy = "give the folder that `signoff run` printed, or one of its journals"
         raise HarnessError("no journal-*.jsonl: not a run directory", where=str(path), remedy=remedy)
+    if any(file.stem.count("-") > 1 for file in files):
+        what = "this run was interrupted and gone on with: what was given up would be replayed with what took its place"
+        raise HarnessError(what, where=str(path), remedy="give one of its journals, or a run that was made at one go")
     return files
 
 

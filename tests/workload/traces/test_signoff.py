@@ -130,6 +130,15 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, data: bytes, messa
     assert str(caught.value).startswith(message)
 
 
+def test_a_run_of_several_sessions_is_refused(tmp_path: Path) -> None:
+    """Its journals hold what was set aside, too; one of them alone is a trace."""
+    first = _journal(tmp_path, 0, _head(0))
+    (tmp_path / "journal-1-000.jsonl").write_bytes(first.read_bytes())
+    with pytest.raises(HarnessError, match="interrupted and gone on with"):
+        list(signoff.read(tmp_path))
+    assert [] == list(signoff.read(first))
+
+
 def test_a_folder_without_journals_is_refused(tmp_path: Path) -> None:
     """A folder that is no run directory is named, with what to give instead."""
     with pytest.raises(HarnessError) as caught:
