@@ -12,6 +12,8 @@ from harness.errors import HarnessError
 from harness.journal_log import cannot
 
 LOCK, RESUMING = ".lock", ".resuming.lock"
+_GOES_ON = "this run is going on"
+_WAIT = "wait for its end; a run whose processes were killed is free at once"
 _ANEW = "make a new run: `signoff run SCENARIO`, or a bare locust with --scenario SCENARIO"
 
 
@@ -35,14 +37,18 @@ def claim_resuming(run: Path) -> int:
 
     `HarnessError` where the run is going on, or another process is about to go on with it.
     """
-    wait = "wait for its end; a run whose processes were killed is free at once"
-    fd = _locked(run / RESUMING, "another process goes on with this run", wait)
+    fd = _locked(run / RESUMING, "another process goes on with this run", _WAIT)
     try:
-        os.close(_locked(run / LOCK, "this run is going on", wait))
+        os.close(_locked(run / LOCK, _GOES_ON, _WAIT))
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def claim_collecting(run: Path) -> int:
+    """The same for who brings files into a run. `HarnessError` while somebody makes it: they write its manifest, too."""
+    return _locked(run / LOCK, _GOES_ON, _WAIT)
 
 
 def _locked(file: Path, taken: str, remedy: str) -> int:

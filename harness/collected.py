@@ -4,11 +4,12 @@ The rule: a file is taken whole, and only where what is here of it is a beginnin
 written.
 """
 
+import os
 from pathlib import Path
 
 import msgspec
 
-from harness import results
+from harness import claim, results
 from harness.errors import HarnessError
 from harness.records import Manifest
 from harness.worker_host import WorkerHost, files_of
@@ -17,9 +18,16 @@ _KINDS = ("journal-*.jsonl", "answers-*.jsonl")
 
 
 def collect(run: Path, folder: Path) -> tuple[str, ...]:
-    """Names of the files that are now longer, or new. `HarnessError` where this folder is not of the same run."""
-    manifest = results.read_manifest(run)
-    _refuse_other_run(run, manifest, folder)
+    """Names of the files that are now longer, or new. `HarnessError` where the folder is of another run, or the run goes on."""
+    _refuse_other_run(run, results.read_manifest(run), folder)
+    lock = claim.claim_collecting(run)
+    try:
+        return _brought(run, results.read_manifest(run), folder)
+    finally:
+        os.close(lock)
+
+
+def _brought(run: Path, manifest: Manifest, folder: Path) -> tuple[str, ...]:
     found = sorted(path for kind in _KINDS for path in folder.glob(kind))
     if not found:
         raise HarnessError("no journal is here", where=str(folder), remedy="give the folder that the worker wrote into")

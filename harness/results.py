@@ -4,7 +4,6 @@ Journals are append-only (`journal_log`); every other file is written whole, to 
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -137,7 +136,7 @@ def read_run(path: Path) -> Run:
             *manifest.findings,
             *reader.findings,
             *doubts(manifest, reader, attempts, aside),
-            *undelivered.doubts(path, manifest, Counter(each.worker for each in (*attempts, *aside))),
+            *undelivered.doubts(path, manifest, of_all),
         ],
         grades=read_grades(path),
         health=reader.health,

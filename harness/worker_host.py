@@ -24,6 +24,7 @@ class WorkerHost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     own        it does not see the master's run directory and keeps its files in a folder of its own
     told       bytes that it last told of, by the name of its file; only where it has its own
     started    attempts that it last told of
+    most       it cannot have sent more than so many without being heard again: what it dropped is no part of these
     whole      it said its last word, and all that it told of had come by then
     collected  its files were brought by `signoff report --collect`
     """
@@ -33,6 +34,7 @@ class WorkerHost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     own: bool = False
     told: dict[str, int] = {}
     started: int = 0
+    most: int = 0
     whole: bool = False
     collected: bool = False
     clock: Clock | None = None

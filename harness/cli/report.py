@@ -48,7 +48,7 @@ def report(
 
 
 def _collect(runs: list[Path], folders: Sequence[Path]) -> None:
-    """Worker's files into the run; nothing is copied before every folder is known to be of it."""
+    """Workers' files into the run; of a folder all is looked at before anything is copied."""
     if folders and len(runs) > 1:
         remedy = "collect for each run by itself, then report them together"
         raise HarnessError("--collect with several runs", where="--collect", remedy=remedy)

@@ -23,6 +23,24 @@ def here() -> str:
         return ""  # no Linux: nobody can be sure
 
 
+def forks() -> int | None:
+    """How many of the processes that this one was forked into go on: children of its command line. None: nobody can tell."""
+    mine = Path("/proc/self/cmdline")
+    try:
+        pids = {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+        return sum(_command(pid) == mine.read_bytes() for pid in pids)
+    except OSError:
+        return None
+
+
+def _command(pid: str) -> bytes:
+    """Empty for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def end(pid: int, host: str) -> None:
     """Takes up to `WAIT_S`; returns when it is gone, or was none of ours."""
     for _ in range(round(WAIT_S / POLL_S)):

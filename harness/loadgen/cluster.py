@@ -19,7 +19,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from harness import reserve, results
 from harness.errors import ExitCode, HarnessError
 from harness.load import search_of
-from harness.loadgen import door, page, plan, prepare, resuming
+from harness.loadgen import children, door, page, plan, prepare, resuming
 from harness.loadgen.conductor import Conductor
 from harness.loadgen.guard import Guard
 from harness.loadgen.home import Own
@@ -96,7 +96,7 @@ def _conduct(environment: Any, runner: Any, run: Path, started: Started) -> None
     started(conductor, run, environment.parsed_options.metrics if isinstance(runner, MasterRunner) else "")
     gevent.spawn(conductor.play)
     if isinstance(runner, MasterRunner):
-        gevent.spawn(_watch, runner, conductor)
+        gevent.spawn(_watch, runner, conductor, environment.parsed_options)
 
 
 def _receive(runner: Any, conductor: Conductor, workers: int) -> None:
@@ -114,12 +114,19 @@ def _search(scenario: Scenario, run: Path) -> Source:
     return Searching(scenario, Journals(run, lambda: gevent.sleep(0)), time.monotonic)
 
 
-def _watch(runner: MasterRunner, conductor: Conductor) -> None:
+def _watch(runner: MasterRunner, conductor: Conductor, options: Any) -> None:
     """Locust tells nobody that a worker is missing. What it calls missing may come back; until all are ready it is believed."""
     while not conductor.over.is_set():
-        clients = runner.clients.all
-        conductor.look({client.id for client in clients if conductor.ready or client.state != STATE_MISSING})
+        present = {each.id for each in runner.clients.all if conductor.ready or each.state != STATE_MISSING}
+        conductor.look(present, 0 if conductor.ready else _missing(options.processes))
         gevent.sleep(WATCH_S)
+    options.expect_workers = 0  # Locust may still wait for workers, and hears no signal then
+
+
+def _missing(processes: int | None) -> int:
+    """Forks that are gone. One that ends before it has said anything is known to nobody else."""
+    forks = children.forks() if processes else None
+    return 0 if forks is None or processes is None else max(0, processes - forks)
 
 
 def _exit_with(environment: Any, conductor: Conductor) -> None:

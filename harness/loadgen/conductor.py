@@ -99,8 +99,11 @@ class Conductor:
             )
         self.interrupt()
 
-    def look(self, clients: Iterable[str | None]) -> None:
-        """Whether all workers are still there. `clients` are those that Locust has."""
+    def look(self, clients: Iterable[str | None], missing: int = 0) -> None:
+        """Whether all workers are still there. `clients` are those that Locust has; `missing` ended before they said a word."""
+        if missing and not self.stopped:
+            self._standing.not_ready(missing, self._workers)
+            self._stop_now()
         for index, why in list(self._roster.missing(clients)):
             self._lose(index, why)
 
@@ -120,7 +123,7 @@ class Conductor:
         ticker = gevent.spawn(self._tick)
         try:
             if not self._wait(lambda: self.populated.is_set() or self.stopped, READY_S):
-                self._find_not_spawned("nothing was measured")
+                self._standing.not_started("nothing was measured")
             if self.populated.is_set():
                 self._write_manifest()
                 self._blocks()
@@ -189,11 +192,8 @@ class Conductor:
             self.populated.clear()
             self._users.spawn(len(self._roster.members))
             if not self._wait(lambda: self.populated.is_set() or self.stopped or self._is_short, READY_S):
-                self._find_not_spawned("the plan was not played to its end")
+                self._standing.not_started("the plan was not played to its end")
                 self._stop_now()
-
-    def _find_not_spawned(self, why: str) -> None:
-        self._standing.find("not_started", "the users were not spawned within a minute", why, "see the log")
 
     def _play(self, step: tuple[Block, ...]) -> None:
         """Until its time is over, or the source has seen enough, or it is worked off, or it is to be left."""
@@ -313,7 +313,7 @@ class Conductor:
         """Tell a worker which run this is and which worker it is; a worker that nobody expects gets no answer."""
         index = self._roster.enter(hello)
         if index is not None:
-            self._hosts.set_up(hello.client, index, self._workers)
+            self._hosts.set_up(hello.client, index, self._workers, self._users.on(1))
 
     def _on_ready(self, ready: messages.Ready) -> None:
         self._hosts.ready(ready)

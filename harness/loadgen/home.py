@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import results, scenario_file
+from harness import reserve, results, scenario_file
 from harness.errors import HarnessError, StorageError
 from harness.loadgen import agreement
 from harness.loadgen.messages import Setup
@@ -53,9 +53,9 @@ def hang_mark(run: Path) -> str:
     return name
 
 
-def setup(run: Path, manifest: bytes, mark: str, index: int, count: int) -> Setup:
+def setup(run: Path, manifest: bytes, mark: str, index: int, count: int, users: int = 1) -> Setup:
     """The master's to one worker."""
-    return Setup(str(run), index, count, manifest, hashlib.sha256(manifest).hexdigest(), mark)
+    return Setup(str(run), index, count, manifest, hashlib.sha256(manifest).hexdigest(), mark, users)
 
 
 def settle(told: Setup, own: Own) -> Home:
@@ -73,11 +73,11 @@ def settle(told: Setup, own: Own) -> Home:
         remedy = "start the worker with --scenario (the same files as the master's) and --out (where its journal stays)"
         raise HarnessError(what, where="--scenario", remedy=remedy)
     mine = agreement.own(manifest, scenario_file.load(own.scenario))
-    return Home(_folder(own.out, mine, told.index), mine, is_own=True)
+    return Home(_folder(own.out, mine, told), mine, is_own=True)
 
 
-def _folder(out: Path, manifest: Manifest, index: int) -> Path:
-    """OUT/RUN_ID with the manifest in it, shared by the workers of this host."""
+def _folder(out: Path, manifest: Manifest, told: Setup) -> Path:
+    """OUT/RUN_ID with the manifest in it, shared by the workers of this host, and room for the end of this one."""
     if not _RUN_ID.fullmatch(manifest.run_id):
         raise HarnessError(f"{manifest.run_id!r} is no name of a run", remedy="start master and workers with the same signoff")
     folder = out / manifest.run_id
@@ -86,9 +86,10 @@ def _folder(out: Path, manifest: Manifest, index: int) -> Path:
             results.write_manifest(folder, manifest)
         elif results.read_manifest(folder) != manifest:
             raise _taken(folder, "this folder holds another run of the same name")
-        journal = folder / files_of(index)[0]
+        journal = folder / files_of(told.index)[0]
         if journal.exists():
             raise _taken(journal, "this worker's journal is there already")
+        reserve.hold(folder, told.users, reserve.of_worker(told.index))
     return folder
 
 

@@ -51,12 +51,12 @@ class Hosts:
 
     # what is said ----------------------------------------------------------------------------------------------------
 
-    def set_up(self, client: str | None, index: int, count: int) -> None:
+    def set_up(self, client: str | None, index: int, count: int, users: int) -> None:
         """Tell a worker its place, but not again while that may be under way: a large data set makes a large manifest."""
         now_s = time.monotonic()
         if now_s - self._told_at.get(index, -math.inf) > AGAIN_S:
             self._clients[index], self._told_at[index] = client, now_s
-            setup = home.setup(self._run, self._manifest, self._mark, index, count)
+            setup = home.setup(self._run, self._manifest, self._mark, index, count, users)
             messages.say(self._runner, messages.SETUP, setup, client)
 
     def beat(self, number: int, members: tuple[int, ...]) -> messages.Beat:
@@ -82,7 +82,9 @@ class Hosts:
             echo = said.echo
             exchange = Exchange(sent_ns, echo.heard_ns, echo.said_ns, back_ns, echo.said_wall_ns, back_wall_ns)
             clock = clocks.better(clock, clocks.clock(exchange))
-        self._known[said.index] = msgspec.structs.replace(known, told=said.sizes, started=said.started, clock=clock)
+        self._known[said.index] = msgspec.structs.replace(
+            known, told=said.sizes, started=said.started, most=said.most, clock=clock
+        )
 
     def bye(self, index: int) -> None:
         """Its last word, after its last interval."""

@@ -280,6 +280,7 @@ class Member:
     def _say_interval(self, worker: Worker) -> None:
         """In steps of a millisecond or two, for sockets and arrivals do not wait. What cannot be sent goes before the next."""
         worker.tell()
+        started, ended = worker.started, worker.ended  # as counted now: more have ended when these steps have
         counts = finished(worker.recorder.flushing(), _breathe)
         _breathe()
         health = worker.health()
@@ -290,14 +291,15 @@ class Member:
                 index=self._index,
                 counts=counts,
                 in_flight=worker.in_flight,
-                started=worker.started,
-                ended=worker.ended,
+                started=started,
+                ended=ended,
                 storage=worker.storing.failed,
                 health=health,
                 sizes={} if self._courier is None else self._courier.sizes(),
                 echo=self._echo(),
                 number=self._reports,
                 ceiling=worker.started + more,
+                most=worker.sent + more,
             )
         )
         self._reports += 1

@@ -43,6 +43,7 @@ class Setup(Frozen, frozen=True):
 
     run       the run directory on the master's host; a worker that sees the file `mark` in there sees the same one
     manifest  its bytes, with their `sha256`: all that a worker elsewhere needs
+    users     how many it may have at most, when the others are gone
     """
 
     run: str
@@ -51,6 +52,7 @@ class Setup(Frozen, frozen=True):
     manifest: bytes
     sha256: str
     mark: str
+    users: int
 
 
 class Ready(Frozen, frozen=True):
@@ -110,7 +112,8 @@ class Interval(Frozen, frozen=True):
 
     sizes    of the files that it keeps for itself, in bytes by name; none where they are the master's, too
     number   how many there were before
-    ceiling  it will not have started more than this until the master has noted a later report
+    ceiling  it will not have started more than this until the master has noted a later report, but for what it drops
+    most     nor sent more than this
     """
 
     index: int
@@ -124,6 +127,7 @@ class Interval(Frozen, frozen=True):
     sizes: dict[str, int] = msgspec.field(default_factory=dict)
     number: int = 0
     ceiling: int = 0
+    most: int = 0
 
 
 class Piece(Frozen, frozen=True):

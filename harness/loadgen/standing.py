@@ -51,6 +51,13 @@ class Standing:
         """Something that makes the run INVALID."""
         self.note(ExitCode.INVALID, Finding(code=code, what=what, why=why, remedy=remedy, invalid=True))
 
+    def not_started(self, why: str) -> None:
+        self.find("not_started", "the users were not spawned within a minute", why, "see the log")
+
+    def not_ready(self, missing: int, of: int) -> None:
+        what = f"{missing} of {of} load processes ended before all were ready"
+        self.find("not_started", what, "nothing was measured", "look for what ended them (memory?), see the log and run again")
+
     def note_full_disk(self, what: str) -> None:
         """What is in flight, and the state, fit into the reserve."""
         reserve.free(self._run)

@@ -22,7 +22,7 @@ class Storing:
 
     def __init__(self, run: Path, manifest: Manifest, index: int, stop: Callable[[], None]) -> None:
         self.failed: str | None = None
-        self._run, self._stop = run, stop
+        self._run, self._stop, self._own_reserve = run, stop, reserve.of_worker(index)
         session = sessions.current(manifest.sessions)
         self.journal, self.answers = (LineLog(run / name) for name in files_of(index, session))
         self.journal.write(head(manifest.run_id, index, session))
@@ -40,7 +40,8 @@ class Storing:
         is_first = self.failed is None
         if is_first:
             self.failed = str(failed)
-            reserve.free(self._run)
+            for name in (reserve.RESERVE, self._own_reserve):
+                reserve.free(self._run, name)
         self._stop()
         return is_first
 
@@ -56,3 +57,4 @@ class Storing:
     def close(self) -> None:
         self.journal.close()
         self.answers.close()
+        reserve.free(self._run, self._own_reserve)  # what the run keeps is for the others, too

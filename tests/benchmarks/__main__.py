@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from tests.benchmarks import coalesced, cost, dispatch, fidelity, large, saturated, short_requests, users
+from tests.benchmarks import coalesced, cost, dispatch, fidelity, large, saturated, short_requests, users, workers
 from tests.benchmarks.options import TOY, Options
 from tests.benchmarks.peers import contest
 from tests.benchmarks.processes import StoodStillError
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "saturated": saturated,
     "fidelity": fidelity,
     "short": short_requests,
+    "workers": workers,
     "users": users,
     "coalesced": coalesced,
     "large": large,

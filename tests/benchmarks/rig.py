@@ -34,11 +34,15 @@ EVERY_S, LIMIT_S = 0.05, 600.0
 
 @dataclass(frozen=True)
 class Measured:
-    """One `signoff run`: what it wrote down, and what it says of itself, and samples of its worker and of all its processes."""
+    """One `signoff run`: what it wrote down, and what it says of itself.
+
+    Samples are of its first worker, of all its processes, and of all that this machine does.
+    """
 
     run: results.Run
     worker: list[Sample]
     everything: list[Sample]
+    machine: list[Sample]
     worker_began_ns: int
     verdict: str
 
@@ -103,8 +107,16 @@ def simulating(
         simulator.stop()
 
 
-def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], **endpoint: Any) -> Measured:
-    """`signoff run` on the client's core, journals and histograms and all, with more settings of its one `endpoint`.
+def signoff(
+    served: Served,
+    load: Mapping[str, Any],
+    asked: Sequence[Question],
+    *,
+    cores: Collection[int] = (CLIENT_CORE,),
+    processes: int = 1,
+    **endpoint: Any,
+) -> Measured:
+    """`signoff run` on these cores, journals and histograms and all, with more settings of its one `endpoint`.
 
     Raises `StoodStillError`, as `client` and `watched` do.
     """
@@ -119,10 +131,11 @@ def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], 
     with (folder / "examples.jsonl").open("w") as rows:
         rows.writelines(json.dumps({"id": each.example, "prompt": each.prompt}) + "\n" for each in asked)
     words = [sys.executable, "-m", "harness.cli.app", "run", str(folder), "--out", str(folder / "runs"), "--metrics", "", "-q"]
-    with (folder / "signoff.log").open("wb") as log, pinned(CLIENT_CORE):
+    words += ["--processes", str(processes)]
+    with (folder / "signoff.log").open("wb") as log, pinned(*cores):
         child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        worker, everything = _sampled(child, folder / "runs")
+        worker, everything, machine = _sampled(child, folder / "runs")
     except BaseException:
         child.terminate()  # it takes its own processes with it
         child.wait(LIMIT_S)  # the next round shall not run beside it
@@ -132,7 +145,7 @@ def signoff(served: Served, load: Mapping[str, Any], asked: Sequence[Question], 
     journal = next(_journals(folder / "runs"))
     head = next(read_lines(journal, JournalHead))
     summary = json.loads((journal.parent / results.SUMMARY).read_bytes())
-    return Measured(results.read_run(journal.parent), worker, everything, head.monotonic_ns, summary["verdict"])
+    return Measured(results.read_run(journal.parent), worker, everything, machine, head.monotonic_ns, summary["verdict"])
 
 
 def client(words: Sequence[str]) -> dict[str, Any]:
@@ -194,11 +207,12 @@ def _known(asked: Question) -> Known:
     return Known(asked.example, key, right=asked.answer, wrong=asked.answer, token_chars=asked.token_chars)
 
 
-def _sampled(child: subprocess.Popen[bytes], runs: Path) -> tuple[list[Sample], list[Sample]]:
+def _sampled(child: subprocess.Popen[bytes], runs: Path) -> tuple[list[Sample], list[Sample], list[Sample]]:
     """Until the child has ended. The worker writes its process id into the first line of its journal."""
     tree, pid, pulse = Tree(child.pid), None, Pulse()
     worker: list[Sample] = []
     everything: list[Sample] = []
+    machine: list[Sample] = []
     while child.poll() is None:
         time.sleep(EVERY_S)
         pulse.beat()
@@ -210,8 +224,9 @@ def _sampled(child: subprocess.Popen[bytes], runs: Path) -> tuple[list[Sample], 
         except processes.GONE:
             continue
         everything.append(tree.sample())
+        machine.append(processes.machine())
     pulse.beat()
-    return worker, everything
+    return worker, everything, machine
 
 
 def _worker(runs: Path) -> int | None:
@@ -222,5 +237,5 @@ def _worker(runs: Path) -> int | None:
 
 
 def _journals(runs: Path) -> Iterator[Path]:
-    """Of the only worker of the only run, once it is there."""
+    """Of the first worker of the only run, once it is there."""
     return runs.glob(f"*_{RUN}/journal-000.jsonl")

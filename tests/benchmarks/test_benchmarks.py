@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,7 @@ from harness.measure.histogram import bucket_counts
 from harness.records import AttemptEnd, AttemptStart, Phase, Usage
 from harness.results import Run
 from harness.simulator.truth import Delivery
-from tests.benchmarks import fidelity, matching, processes, rig, work
+from tests.benchmarks import bare_server, fidelity, matching, processes, rig, work, workers
 from tests.benchmarks.__main__ import ALL, BENCHMARKS, measured
 from tests.benchmarks.options import TOY, Options
 from tests.benchmarks.processes import Pulse, Sample, StoodStillError, Used
@@ -124,6 +126,31 @@ def test_use_is_counted_between_the_samples_of_a_window() -> None:
     assert Used(10, 20, 1.0) == processes.within(samples, 5, 25)
     with pytest.raises(SystemExit, match="1 samples"):
         processes.within(samples, 15, 25)
+
+
+def test_two_load_processes_are_held_against_one() -> None:
+    """Half as much again in requests/s; a tenth more processor time for each; the middle of three rounds counts."""
+    one = workers.Part(per_s=1_000, signoff=0.5, server=0.1, others=0.0, verdict="VALID")
+    two = workers.Part(per_s=1_500, signoff=0.825, server=0.15, others=0.2, verdict="VALID")
+    row = workers.row([workers.Round(64, one, replace(two, per_s=per_s)) for per_s in (1_500, 1_500, 3_000)])
+    expected = ["64", "1,000", "1,500", "1.5", "0.5", "0.1", "0", "0.825", "0.15", "0.2", "500", "550", "0.909", "VALID/VALID"]
+    assert expected == row
+    assert len(workers.HEAD) == len(row)
+
+
+def test_a_bare_server_answers_whole_requests() -> None:
+    """However they come in; what it did is told at its end."""
+    words = [sys.executable, "-m", "tests.benchmarks.bare_server"]
+    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        with socket.create_connection(("127.0.0.1", int(server.stdout.readline())), timeout=10) as client:
+            for piece in (b"POST / HTTP/1.1\r\nContent-Len", b"gth: 3\r\n\r\nab", b"c", b"GET / HTTP/1.1\r\n\r\n"):
+                client.sendall(piece)
+                time.sleep(0.05)
+                if piece in (b"c", b"GET / HTTP/1.1\r\n\r\n"):
+                    assert bare_server.answer() == client.recv(65_536)
+        printed, _ = server.communicate()
+    assert 2 == json.loads(printed)["requests"]
 
 
 def test_a_pulse_minds_a_long_pause() -> None:

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,9 +27,7 @@ class Bare(Running):
 
     def __init__(self, scenario: Path, folder: Path, *words: object) -> None:
         self.out, self._printed, self._said = folder / "runs", folder / "stdout", folder / "stderr"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "-m", "locust", "-f", bundled.folder("locustfiles") / "closed_loop.py", "--headless"]
         command += ["--scenario", scenario, "--out", self.out, "--processes", 2, "--only-summary", "--loglevel", "WARNING"]
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port, *words]
@@ -45,6 +43,12 @@ class Bare(Running):
     @property
     def workers(self) -> list[int]:
         return sorted(pid for pid in self.family if pid != self.simulator)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -93,3 +97,29 @@ def test_a_process_that_stands_still_is_not_left_behind(bare: Bare) -> None:
     kept = results.read_run(bare.run)
     assert ("degraded", 1) == (kept.manifest.state, len(kept.manifest.losses))
     assert all(isinstance(each.end, AttemptEnd) for each in (*kept.attempts, *kept.aside))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_master_that_waits_for_workers_can_be_stopped(number: signal.Signals, tmp_path: Path, locust: Callable) -> None:
+    """Locust itself would wait for them, whatever it is told."""
+    scenario = tmp_path / "waiting"
+    scenario.mkdir()
+    (scenario / "scenario.yaml").write_text(SCENARIO)
+    (scenario / "examples.jsonl").write_text('{"id": "q", "prompt": "Question?", "expected": "x"}\n')
+    words = [
+        "--master",
+        "--expect-workers",
+        2,
+        "--master-bind-port",
+        free_port(),
+        "--scenario",
+        scenario,
+        "--out",
+        tmp_path / "runs",
+    ]
+    master = locust("master", *words, "-f", bundled.folder("locustfiles") / "closed_loop.py", SIGNOFF_TOKEN=64 * "3")
+    master.until((tmp_path / "runs" / "latest" / ".lock").exists)
+    master.until(lambda: "starting" in master.log)
+    master.process.send_signal(number)
+    assert 130 == master.end(limit_s=10), master.log
+    assert "planned" == results.read_manifest(tmp_path / "runs" / "latest").state

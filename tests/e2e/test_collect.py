@@ -1,5 +1,6 @@
 """`signoff report RUN --collect DIR`: what a worker elsewhere kept comes into the run, and nothing else does."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ import msgspec
 import pytest
 from screen import Done
 
-from harness import results
+from harness import claim, results
 from harness.worker_host import WorkerHost
 
 JOURNAL, ANSWERS = "journal-000.jsonl", "answers-000.jsonl"
@@ -26,7 +27,7 @@ def cut(run_dir: Path, tmp_path: Path) -> Path:
     run = shutil.copytree(run_dir, tmp_path / "runs" / run_dir.name)
     told = {name: (run / name).stat().st_size for name in (JOURNAL, ANSWERS)}
     attempts = len(results.read_run(run).attempts)
-    there = WorkerHost(worker=0, host="b", own=True, told=told, started=attempts)
+    there = WorkerHost(worker=0, host="b", own=True, told=told, started=attempts, most=attempts + 7)
     results.write_manifest(run, msgspec.structs.replace(results.read_manifest(run), hosts=(there,)))
     lines = (run / JOURNAL).read_bytes().splitlines(keepends=True)
     (run / JOURNAL).write_bytes(b"".join(lines[: len(lines) // 2]))
@@ -46,6 +47,7 @@ def test_what_is_missing_is_counted_and_brought(kept: Path, cut: Path, run_dir: 
     assert (
         f"on b kept a journal of its own, of which at least {bytes_:,} bytes, with {attempts:,} attempts, are not here" in one
     )
+    assert f"; at most {attempts + 7:,} that were sent are missing. " in one
     assert f"--collect FOLDER`, with that worker's folder: {run_dir.name} in its --out" in one
     assert 4 == here("report", cut, cwd=cut).code
     done = here("report", cut, "--collect", kept, cwd=cut)
@@ -90,6 +92,25 @@ def test_a_last_word_that_did_not_come_is_a_doubt(kept: Path, cut: Path) -> None
         shutil.copy(kept / name, cut / name)
     (one,) = said(cut)
     assert "its last word has not come" in one
+    assert "; at most 7 that were sent are missing. " in one
+
+
+def test_who_was_killed_with_the_master_is_bounded_by_nothing(kept: Path, cut: Path) -> None:
+    """The manifest of a run that did not come to its end is older than what was told last."""
+    results.write_manifest(cut, msgspec.structs.replace(results.read_manifest(cut), state="running"))
+    (one,) = said(cut)
+    assert "at most" not in one
+
+
+def test_a_run_that_goes_on_is_left_alone(kept: Path, cut: Path, here: Callable[..., Done]) -> None:
+    """Its master writes the same files."""
+    before = (cut / results.MANIFEST).read_bytes()
+    lock = claim.claim_collecting(cut)
+    done = here("report", cut, "--collect", kept, cwd=cut)
+    assert (2, True) == (done.code, "this run is going on" in done.err), done.err
+    assert (before, False) == ((cut / results.MANIFEST).read_bytes(), (cut / ANSWERS).exists())
+    os.close(lock)
+    assert "brought" in here("report", cut, "--collect", kept, cwd=cut).err
 
 
 def altered(kept: Path, _: Path) -> None:

@@ -170,6 +170,31 @@ def test_what_a_cut_network_kept_back_is_said_and_brought(net: Network) -> None:
     assert [] == [each for each in results.read_run(made.run).attempts if each.end is None]
 
 
+@pytest.fixture
+def small_disk(net: Network) -> Iterator[None]:
+    """What the far worker writes goes to a file system of 700 KB."""
+    place = net["two"].folder / "kept"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(place)], check=True)
+    yield
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_of_the_far_host_loses_nothing_in_flight(net: Network) -> None:
+    """The run stops; what 24 users there had in flight is written down, where room was kept for it, and comes to the master."""
+    made = Far(net, (LEVELS % 60).replace("[8]", "[48]"))
+    assert 6 == made.end(), made.said("master")
+    run = results.read_run(made.run)
+    told = [finding for finding in run.findings if finding.code == "storage"]
+    assert ["failed_storage", True] == [run.manifest.state, "No space left" in told[0].what or "disk full" in told[0].what]
+    assert [] == [each.start.id for each in run.attempts if each.end is None]
+    assert {"attempts_lost", "journal_undelivered"}.isdisjoint(codes(made.run))
+    name = f"journal-{made.far:03d}.jsonl"
+    assert (made.kept / name).read_bytes() == (made.run / name).read_bytes()
+    assert [] == [*made.kept.glob(".reserve*")]
+
+
 def test_a_far_worker_that_is_told_to_end_leaves_nothing_owed(net: Network) -> None:
     """SIGTERM: it sends what it keeps and goes; the near one measures the cell again, alone."""
     made = Far(net, LEVELS % 4)
