@@ -94,9 +94,6 @@ def test_the_others_go_on(number: signal.Signals, how: str, missing: int, scenar
         assert len(kept.aside) == summary["sessions"]["set_aside"]["attempts"]
 
 
-<<<<<<< HEAD
-@pytest.mark.slow
-=======
 def test_one_is_lost_before_it_has_said_anything(scenario: Path, tmp_path: Path) -> None:
     """Nobody waits a minute for it: the run ends within seconds, and says why."""
     with running(scenario, tmp_path, "--processes", 3) as run:
@@ -108,7 +105,7 @@ def test_one_is_lost_before_it_has_said_anything(scenario: Path, tmp_path: Path)
         assert "planned" == results.read_manifest(run.run).state
 
 
->>>>>>> proof
+@pytest.mark.slow
 def test_the_level_is_held_by_who_is_left(scenario: Path, tmp_path: Path) -> None:
     """Six users again, three at each of two processes: the same calls as six would have made at three."""
     with running(scenario, tmp_path, "--processes", 3) as run:
