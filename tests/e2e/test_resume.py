@@ -35,6 +35,7 @@ grading: {scorer: exact}
 OPEN = "load={kind: open, levels: [6, 9, 12], users: 40, warmup_s: 0.4, measure_s: 1.2, drain_s: 5}"
 EVALUATION = "load={kind: evaluation, users: 4, repetitions: 3, attempts_most: 3, drain_s: 5}"
 GO_ON = "signoff run --resume"
+SLOWER = [pytest.param(*each, marks=pytest.mark.slow) for each in ((0, 0), (4, 2))]
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +130,7 @@ def starts(run: Path) -> int:
     return sum(file.read_text().count('"t":"start"') for file in run.glob("journal-*.jsonl"))
 
 
-@pytest.mark.parametrize(
-    ("block", "finished"), [pytest.param(0, 0, marks=pytest.mark.slow), (3, 1), pytest.param(4, 2, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("block", "finished"), [(3, 1), *SLOWER])
 def test_killed_and_gone_on_with(
     block: int, finished: int, scenario: Path, unbroken: Run, go_on: Callable[..., Done], tmp_path: Path
 ) -> None:
@@ -267,7 +266,6 @@ def test_arrivals_of_an_open_loop(
     assert arrivals(results.read_run(tmp_path / "whole" / "latest")) == arrivals(results.read_run(path))
 
 
-@pytest.mark.slow
 def test_an_evaluation(scenario: Path, go_on: Callable[..., Done], tmp_path: Path) -> None:
     """Killed in the second of three repetitions: each example is asked once in each that counts."""
     with running(scenario, tmp_path, "--set", EVALUATION) as killed:
@@ -371,7 +369,6 @@ def test_what_is_refused(spoil: Callable[[Path], None], words: str, copied: Path
         (("SCENARIO",), "SCENARIO"),
         (("--set", "load.seed=2"), "--set"),
         (("--aa", "one"), "--aa"),
-        (("--out", "elsewhere"), "--out"),
         (("--processes", "3"), "--processes 1"),
     ],
 )
