@@ -29,6 +29,7 @@ class LineLog:
         self._path = path
         self._encode = msgspec.json.Encoder().encode
         self._is_open = False
+        self.lines = 0  # whole ones, of this process
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             sync_folder(path.parent)
@@ -76,6 +77,7 @@ class LineLog:
                 f"only {written} of {len(data)} bytes were written", where=str(self._path), remedy="is the disk full?"
             )
         self._is_open = not ends
+        self.lines += ends and data != b"\n"
 
     def sync(self) -> None:
         """Force to disk what has been written: only a power cut can lose a line before this.

@@ -47,7 +47,7 @@ class JournalReader:
     """Workers are counted through the sessions of the run.
 
     owners      the journals that were read, by worker; one whose worker wrote no whole line is none
-    torn        lines that cannot be read back
+    torn        lines that cannot be read back; missing_lines: that a journal's last line tells of and that are not there
     unfinished  the workers of the last session whose last line was cut off while it was written
     """
 
@@ -56,7 +56,7 @@ class JournalReader:
         self.findings: list[Finding] = []
         self.health: list[tuple[int, Health]] = []
         self.resolved: list[tuple[int, Resolved]] = []
-        self.torn = 0
+        self.torn = self.missing_lines = 0
         self.unfinished: set[int] = set()
         self.last_words: dict[Path, LastWord] = {}
         self._run_id, self._sessions = run_id, of
@@ -87,8 +87,9 @@ class JournalReader:
         if not isinstance(line, JournalHead):
             self._read_headless(journal, [line, *lines])
             return
-        worker = self._owner(line, journal)
-        for line in lines:
+        worker, torn = self._owner(line, journal), self.torn
+        number = 0
+        for number, line in enumerate(lines, 1):  # noqa: B007 - how many there were
             match line:
                 case AttemptStart():
                     if line.id in self._starts:
@@ -106,6 +107,16 @@ class JournalReader:
             self.torn -= 1
             if worker >= self._first_of_last:
                 self.unfinished.add(worker)
+        self._count(journal, number - (self.torn - torn), self.torn - torn)
+
+    def _count(self, journal: Path, whole: int, torn: int) -> None:
+        """Against what its last line says; it stands after as many as were written, its own not among them."""
+        told = self.last_words.get(journal)
+        if told is None or not told.lines:
+            return
+        if whole > told.lines:
+            raise _spliced(f"{whole - told.lines} lines more than its last line tells of", journal)
+        self.missing_lines += max(0, told.lines - whole - torn)
 
     def _take(self, line: object, worker: int, journal: Path) -> None:
         """What there are few of."""
@@ -197,6 +208,14 @@ def doubts(manifest: Manifest, reader: JournalReader, attempts: list[Attempt], a
             invalid=True,
         )
     yield from _lost(manifest, reader, attempts, aside)
+    if reader.missing_lines:
+        yield Finding(
+            code="lines_missing",
+            what=f"{reader.missing_lines} lines that journals tell of are not in them",
+            why="somebody took them out: attempts, marks or findings against the numbers",
+            remedy="report from an untouched copy of the run",
+            invalid=True,
+        )
     count = torn(manifest, reader)
     if count:
         yield Finding(

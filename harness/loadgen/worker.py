@@ -375,7 +375,7 @@ class Worker:
         found = [*findings(self.drain), *noticed]
         for finding in found:
             self._note(finding)
-        self._note(LastWord(self.started, self.ended))
+        self._note(LastWord(self.started, self.ended, self.storing.journal.lines))
         failed = self.storing.sync()
         if failed is not None:
             self.storing.fail(failed)

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from harness import results
-from harness.journal_log import read_lines
+from harness.errors import InvalidRunError
+from harness.journal_log import LineLog, read_lines
+from harness.last_word import LastWord
 from harness.records import AttemptStart, Finding, JournalLine
 from harness.results import Run
 
@@ -118,3 +120,35 @@ def test_a_worker_that_wrote_no_line_is_missing(data: bytes, run: Path) -> None:
     """It is not taken for one that had nothing to do."""
     write(run, 1, [data])
     assert "1 of 2 journals are not here" == said(results.read_run(run))["journal_missing"][0]
+
+
+def told(run: Path, worker: int) -> None:
+    """Write its journal again, as a worker does: the last line says how many stand before it."""
+    *every, last = read_lines(run / f"journal-{worker}.jsonl", JournalLine)
+    (run / f"journal-{worker}.jsonl").unlink()
+    log = LineLog(run / f"journal-{worker}.jsonl")
+    for record in every:
+        log.write(record)
+    log.write(LastWord(last.started, last.ended, log.lines))
+    log.close()
+
+
+@pytest.mark.parametrize("kind", [b'"t":"block"', b'"t":"health"'])
+def test_a_line_that_was_taken_out_is_missed(run: Path, kind: bytes) -> None:
+    """Of any kind, though no attempt lacks its own; a journal that is as it was written lacks nothing."""
+    told(run, 0)
+    assert {} == said(results.read_run(run))
+    every = lines(run, 0)
+    place = next(number for number, line in enumerate(every) if kind in line)
+    write(run, 0, every[:place] + every[place + 1 :])
+    assert ("1 lines that journals tell of are not in them", True) == said(results.read_run(run))["lines_missing"]
+
+
+def test_a_line_that_was_put_in_is_refused(run: Path) -> None:
+    """A finding, say, that nobody found."""
+    told(run, 0)
+    every = lines(run, 0)
+    block = next(line for line in every if b'"t":"block"' in line)
+    write(run, 0, [*every[:-1], block, every[-1]])
+    with pytest.raises(InvalidRunError, match="1 lines more than its last line tells of"):
+        results.read_run(run)
