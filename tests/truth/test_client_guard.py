@@ -66,7 +66,7 @@ def test_with_another_process_on_its_core_it_is_right_or_says_so(tmp_path: Path)
     with hogged(CLIENT_CORE):
         made = measured(tmp_path)
     print(made.summary["verdict"], made.level["client"], made.wrong())
-    assert made.level["client"]["wait_max_ratio"] > 0.05  # the loop was really there
+    assert made.level["client"]["wait_max_ratio"] > 0.01  # the loop was really there: alone it is a tenth of that
     assert made.is_limited or [] == made.wrong()
 
 

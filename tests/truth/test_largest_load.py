@@ -22,7 +22,7 @@ from harness.measure.rows import Seen, names_for, rows
 from harness.records import Block, Phase
 from harness.scenario import Scenario
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 SERVERS, MEAN_S, LIMIT_S, ALLOWED = 8, 0.02, 0.08, 0.1
 OBJECTIVE = f"e2e.p90 <= {1000 * LIMIT_S:g} ms"
