@@ -1,4 +1,4 @@
-"""Three tests run at a time (pytest-xdist, a file to a process), but for those marked `alone`, which hold times against a clock.
+"""Three tests run at a time (pytest-xdist, a file to a process), but for those marked `alone`, which hold times to a clock.
 
 The rule: a test shares the machine unless it says `alone`; then it waits until nothing else runs, and nothing begins beside it.
 """
