@@ -172,11 +172,10 @@ def _answer(
 
 
 def _mean(traced: tuple[Traced, ...], answer: Answer) -> Answer:
-    """Of the requests of the trace, all of which have their lengths."""
-    return answer._replace(
-        input_tokens=math.ceil(fmean(each.input_tokens or 0 for each in traced)),
-        output_tokens=math.ceil(fmean(each.output_tokens or 0 for each in traced)),
-    )
+    """Of the requests of the trace, all of which have their lengths: one without them was refused."""
+    asked = [each.input_tokens for each in traced if each.input_tokens is not None]
+    said = [each.output_tokens for each in traced if each.output_tokens is not None]
+    return answer._replace(input_tokens=math.ceil(fmean(asked)), output_tokens=math.ceil(fmean(said)))
 
 
 def _of(
